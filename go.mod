@@ -1,0 +1,3 @@
+module github.com/proclineage/lineage
+
+go 1.26
