@@ -1,0 +1,106 @@
+# What checks lineage. `make check` is all of it; the other targets are its
+# parts. The tests alone, as any user and with no set-up: go test ./...
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.NOTPARALLEL:
+.DEFAULT_GOAL := check
+
+# lineage is built without cgo. Only the race detector needs it (and gcc).
+export CGO_ENABLED := 0
+
+# What a test may not skip, by feature (see CONTRIBUTING.md): all of it as root;
+# as an ordinary user what the kernel gives to anyone.
+LINEAGE_MUST_RUN      ?= all
+LINEAGE_MUST_RUN_USER ?= pidfd-info,pidfs
+
+# The ordinary user that root runs the tests as.
+TEST_USER ?= nobody
+
+# How long `make fuzz` spends on each target.
+FUZZTIME ?= 30s
+
+# The product, and the side-by-side measurements, a module of its own.
+MODULES := . $(patsubst %/go.mod,%,$(wildcard bench/go.mod))
+TOOL     = go tool -modfile=$(CURDIR)/tools/go.mod
+
+# amd64 is what everything else runs on. arm64 is the other one supported;
+# 386 finds what only holds for 64-bit words.
+CROSS := arm64 386
+
+# -count=1: what the kernel did last time says nothing about now.
+GOTEST := go test -count=1 -timeout=10m
+
+.PHONY: check fmt mod vet lint cross test-bench test-root test-user fuzz bench clean
+
+# The tests come last, so that the last lines are theirs.
+check: fmt mod vet lint cross test-bench test-root test-user
+	@if (( $$(id -u) != 0 )); then \
+		echo 'make check: not root: test-root was left out. Everything: sudo env "PATH=$$PATH" make check'; \
+	fi
+
+fmt:
+	@unformatted=$$(gofmt -s -l .); \
+	if [[ -n $$unformatted ]]; then \
+		printf 'not formatted (gofmt -s -w):\n%s\n' "$$unformatted" >&2; exit 1; \
+	fi
+
+mod:
+	for m in $(MODULES) tools; do go -C $$m mod tidy -diff; done
+	for m in $(MODULES); do go -C $$m mod verify; done
+
+vet:
+	for m in $(MODULES); do go -C $$m vet ./...; done
+
+# staticcheck has all of its own checks but the wish for a name without
+# underscores (ST1003): kernel names keep their kernel spelling.
+lint:
+	for m in $(MODULES); do (cd $$m && $(TOOL) staticcheck -checks all,-ST1003 ./...); done
+	for m in $(MODULES); do (cd $$m && $(TOOL) golangci-lint run --allow-serial-runners ./...); done
+
+cross:
+	for arch in $(CROSS); do \
+		GOARCH=$$arch go build -o /dev/null ./...; \
+		GOARCH=$$arch go vet ./...; \
+	done
+
+test-bench:
+	for m in $(filter-out .,$(MODULES)); do \
+		go -C $$m build -o /dev/null ./...; \
+		(cd $$m && LINEAGE_MUST_RUN= $(GOTEST) ./...); \
+	done
+
+test-root:
+	@if (( $$(id -u) == 0 )); then \
+		echo '$(GOTEST) -race ./... (as root)'; \
+		CGO_ENABLED=1 LINEAGE_MUST_RUN='$(LINEAGE_MUST_RUN)' $(GOTEST) -race ./...; \
+	elif [[ $${CI:-} == true ]]; then \
+		echo 'make test-root: CI must run as root' >&2; exit 1; \
+	else \
+		echo 'make test-root: not root, so left out: the tests of what only root sees'; \
+	fi
+
+test-user:
+	@if (( $$(id -u) == 0 )); then \
+		echo '$(GOTEST) ./... (as $(TEST_USER))'; \
+		LINEAGE_MUST_RUN='$(LINEAGE_MUST_RUN_USER)' tools/as-user '$(TEST_USER)' $(GOTEST) ./...; \
+	else \
+		LINEAGE_MUST_RUN='$(LINEAGE_MUST_RUN_USER)' $(GOTEST) ./...; \
+	fi
+
+# Every fuzz target for FUZZTIME. go test runs their seeds and what they once
+# found in any case.
+fuzz:
+	@for pkg in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "$$pkg $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime '$(FUZZTIME)' $$pkg; \
+		done; \
+	done
+
+# The table of lineage beside its peers. As root, for all its rows.
+bench:
+	cd bench && go run .
+
+clean:
+	rm -rf bin dist lineage bench/bench
