@@ -1,0 +1,150 @@
+package process
+
+import (
+	"fmt"
+	"syscall"
+)
+
+// Evidence is how a fact is known.
+type Evidence uint8
+
+const (
+	// Unknown is the evidence of what is not known.
+	Unknown Evidence = iota
+	// Inferred facts follow by a rule of the kernel from what was read.
+	Inferred
+	// Scanned facts were read some time after they came to be.
+	Scanned
+	// Observed facts came as an event of the kernel.
+	Observed
+)
+
+var evidenceNames = [...]string{"unknown", "inferred", "scanned", "observed"}
+
+// String returns the name of the evidence in lower case.
+func (e Evidence) String() string {
+	if int(e) < len(evidenceNames) {
+		return evidenceNames[e]
+	}
+	return fmt.Sprintf("Evidence(%d)", e)
+}
+
+// MarshalText implements [encoding.TextMarshaler]. It never fails.
+func (e Evidence) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
+
+// A Link is an edge from a process to another one, and how it is known.
+type Link struct {
+	// ID names the other process. With an Evidence other than Unknown, a
+	// zero ID says that there is none in this PID namespace: the link of
+	// the first process to its parent. An ID that is not Known is a PID
+	// that was read without learning who held it.
+	ID ID
+	// Evidence is Unknown where the link is a gap.
+	Evidence Evidence
+}
+
+// Adoption is whether a process adopts the children of its dead descendants.
+type Adoption uint8
+
+const (
+	// AdoptionUnknown is what /proc tells: nothing.
+	AdoptionUnknown Adoption = iota
+	// AdoptsNone says that the process was no subreaper whenever looked at.
+	AdoptsNone
+	// Adopts says that the process is or was a subreaper
+	// (PR_SET_CHILD_SUBREAPER) or the init of its PID namespace.
+	Adopts
+)
+
+// State is how far a process has got.
+type State uint8
+
+const (
+	// Unseen processes are known only because another one named them.
+	Unseen State = iota
+	// Alive processes have at least one thread that has not ended.
+	Alive
+	// Zombie processes have ended, hold their PID and have no children.
+	Zombie
+	// Ended processes are gone and their PID is free.
+	Ended
+)
+
+var stateNames = [...]string{"unseen", "alive", "zombie", "ended"}
+
+// String returns the name of the state in lower case.
+func (s State) String() string {
+	if int(s) < len(stateNames) {
+		return stateNames[s]
+	}
+	return fmt.Sprintf("State(%d)", s)
+}
+
+// MarshalText implements [encoding.TextMarshaler]. It never fails.
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// A Cgroup is the cgroups that a process is in.
+type Cgroup struct {
+	// Membership is the text of /proc/PID/cgroup, a line for each
+	// hierarchy. It is empty where it is not known.
+	Membership string
+	// Group is the path of the container group, the one cgroup that stands
+	// for the process's container. It is empty where the membership is not
+	// known or has no such group.
+	Group string
+}
+
+// Exit is the end of a process.
+type Exit struct {
+	// Evidence is Observed for an event, Scanned where the process was
+	// found gone, Inferred where another process was found to hold its
+	// PID, and Unknown while the process has not ended.
+	Evidence Evidence
+	// At is when the process ended; where that was not observed, when it
+	// was first known to have ended.
+	At Instant
+	// Status is the wait status, meaningful only where it was observed.
+	Status syscall.WaitStatus
+}
+
+// Process is what is known of one process. It is a copy: nothing changes it.
+type Process struct {
+	// ID names the process.
+	ID ID
+	// Name is the kernel's name for the process (comm), at most 15 bytes
+	// and whatever bytes the process chose.
+	Name string
+	// State is how far it has got.
+	State State
+	// Kernel says that it is a thread of the kernel (PF_KTHREAD).
+	Kernel bool
+	// Parent is what getppid(2) returns in the process now, or last
+	// returned before it ended.
+	Parent Link
+	// Creator is the process whose thread called clone(2) for it.
+	Creator Link
+	// GroupID and SessionID are the process group and the session as
+	// getpgid(2) and getsid(2) tell them, zero where not known or outside
+	// this PID namespace.
+	GroupID, SessionID int
+	// TTY is the device number of the controlling terminal, zero for none.
+	TTY int
+	// Cgroup is the cgroups it is in, or was in when it ended.
+	Cgroup Cgroup
+	// Exit is its end.
+	Exit Exit
+	// Evidence is how Name, State and Cgroup are known.
+	Evidence Evidence
+	// AsOf is when the process was last known to be alive.
+	AsOf Instant
+}
+
+// A Step is one element of a lineage, which runs from a process to its
+// creator, to the creator's creator and so on.
+type Step struct {
+	Process Process
+	// Gap says that this process is not known to have created the one
+	// before it: it is the earliest known parent of that one, and others,
+	// ended since, may stand between the two.
+	Gap bool
+}
