@@ -1,0 +1,97 @@
+// Package source is the seam between lineage and the ways to learn of
+// processes. Each way is a package below this one, named as the kernel names
+// what it uses.
+package source
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+
+	"github.com/proclineage/lineage/process"
+)
+
+// A Source learns of the processes of a host and tells what it learns as
+// events. Its methods may be called from several goroutines at once.
+type Source interface {
+	// Name is what the source is called in options and in output.
+	Name() string
+
+	// Limits names what the source cannot tell, whatever it is asked.
+	Limits() []Limit
+
+	// Scan reads every process there is and hands each to emit as an event
+	// of kind Seen, which is valid only during the call. All processes
+	// that live from the beginning to the end of the scan are among them.
+	// A process that ends meanwhile, or that the caller may not read, is
+	// left out. With an error, what was emitted holds all the same, but is
+	// not all.
+	Scan(ctx context.Context, emit func(*process.Event)) error
+
+	// Read reads the process that holds the PID, or whose thread has it as
+	// its TID, into e, an event of kind Seen. Its Parent has only a PID:
+	// who holds that one is the caller's to find out, see [Source.Check].
+	// It fails with ErrGone or ErrHidden.
+	Read(pid int, e *process.Event) error
+
+	// Check asks for what may have changed since the process was read, at
+	// the least cost there is, given the membership it had then. It fails
+	// with ErrGone where the process has ended and been reaped, also if
+	// its PID is held by another process by now, and with ErrHidden.
+	Check(id process.ID, membership string) (Status, error)
+
+	// Close frees what the source holds. The source must not be used after.
+	Close() error
+}
+
+// Status is what [Source.Check] finds.
+type Status struct {
+	// ParentPID is the PID of the parent, zero where that is in no PID
+	// namespace that the reader sees.
+	ParentPID int
+	// Moved says that the membership is no longer the one given.
+	Moved bool
+}
+
+// The errors of a source, to be tested for with [errors.Is].
+var (
+	// ErrGone says that the process has ended.
+	ErrGone = fmt.Errorf("no such process: %w", fs.ErrNotExist)
+	// ErrHidden says that there is such a process, and that the caller may
+	// not read what was asked for (hidepid, or a security module).
+	ErrHidden = fmt.Errorf("the process may not be read: %w", fs.ErrPermission)
+)
+
+// A Limit is one thing that a source cannot tell.
+type Limit uint8
+
+const (
+	// CreatorsUnseen limits promise 3, two parents: of a process it is not
+	// known whether its first known parent made or adopted it.
+	CreatorsUnseen Limit = iota + 1
+	// ShortLivedUnseen limits promise 4, honesty, to what is alive when
+	// looked at: a process that ends before that is never known.
+	ShortLivedUnseen
+	// ExitsUnseen says that the time and the status of an exit are not
+	// known, only that a process is gone.
+	ExitsUnseen
+	// TicksOnly limits promise 1, identity: two processes that hold one
+	// PID within one clock tick are taken for one unless a descriptor of
+	// the first is held.
+	TicksOnly
+)
+
+var limitTexts = [...]string{
+	CreatorsUnseen:   "creators: whether a parent made or adopted its child is not known",
+	ShortLivedUnseen: "short lives: a process that ends before it is read is never known",
+	ExitsUnseen:      "exits: that a process is gone is known, not when nor with which status",
+	TicksOnly:        "identity: a PID reused within 10 ms by another process can go unnoticed (needs Linux 6.9)",
+}
+
+// String returns a sentence for people.
+func (l Limit) String() string {
+	if l > 0 && int(l) < len(limitTexts) {
+		return limitTexts[l]
+	}
+	return fmt.Sprintf("Limit(%d)", l)
+}
