@@ -55,8 +55,13 @@ vet:
 # staticcheck has all of its own checks but the wish for a name without
 # underscores (ST1003): kernel names keep their kernel spelling.
 lint:
-	for m in $(MODULES); do (cd $$m && $(TOOL) staticcheck -checks all,-ST1003 ./...); done
-	for m in $(MODULES); do (cd $$m && $(TOOL) golangci-lint run --allow-serial-runners ./...); done
+	@failed=0; \
+	for m in $(MODULES); do \
+		echo "$$m: staticcheck, golangci-lint"; \
+		(cd $$m && $(TOOL) staticcheck -checks all,-ST1003 ./...) || failed=1; \
+		(cd $$m && $(TOOL) golangci-lint run --allow-serial-runners ./...) || failed=1; \
+	done; \
+	exit $$failed
 
 cross:
 	for arch in $(CROSS); do \
