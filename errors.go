@@ -1,0 +1,48 @@
+package lineage
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+)
+
+// The errors of a [Tree], to be tested for with [errors.Is].
+var (
+	// ErrNotFound says that there is no such process, or that it has ended
+	// and is forgotten. It is an [fs.ErrNotExist].
+	ErrNotFound = fmt.Errorf("no such process: %w", fs.ErrNotExist)
+
+	// ErrInvalidPID says that a number below 1 was given as a PID.
+	ErrInvalidPID = errors.New("a PID is 1 or more")
+
+	// ErrPermission says that the process exists and may not be read. It is
+	// an [fs.ErrPermission].
+	ErrPermission = fmt.Errorf("the process may not be read: %w", fs.ErrPermission)
+
+	// ErrIncomplete says that the answer is not the whole answer. The error
+	// that wraps it is an [IncompleteError].
+	ErrIncomplete = errors.New("the answer is incomplete")
+
+	// ErrUnsupported says that the host cannot give what was asked for.
+	ErrUnsupported = errors.ErrUnsupported
+
+	// ErrClosed says that the tree has been closed.
+	ErrClosed = errors.New("the tree is closed")
+)
+
+// IncompleteError comes with an answer that is right as far as it goes, and
+// says where and why it stops.
+type IncompleteError struct {
+	// PID is the process that could not be read.
+	PID int
+	// Err is why.
+	Err error
+}
+
+// Error implements error.
+func (e *IncompleteError) Error() string {
+	return fmt.Sprintf("the answer stops at process %d: %v", e.PID, e.Err)
+}
+
+// Unwrap lets the error be found as [ErrIncomplete] and as its reason.
+func (e *IncompleteError) Unwrap() []error { return []error{ErrIncomplete, e.Err} }
