@@ -113,7 +113,7 @@ type place struct {
 	// parentAnchored: parent is directly below a root or a systemd unit, and
 	// so was made by a runtime for all of its containers.
 	parentAnchored bool
-	// pod: the element is in a pod.
+	// inPod: the element is in a pod, and in no container of it.
 	inPod bool
 }
 
@@ -149,18 +149,23 @@ func (w *walk) step(elem, rest string) {
 // wrapper tells whether elem, directly below a container's cgroup, is one that
 // the runtime made for the container and not the container for itself.
 func (w *walk) wrapper(elem string) bool {
-	switch w.found.Runtime {
-	case Podman:
-		if elem == "conmon" && w.found.Role == RoleContainer {
-			w.found.Role = RoleHelper
-			w.found.Beside, w.found.Container = w.found.Container, ""
-			return true
+	if w.found.Role != RoleContainer {
+		return false
+	}
+	switch elem {
+	case "container":
+		return true // made by crun, for the container to manage
+	case "ns":
+		return w.found.Runtime == LXC // lxc.cgroup.dir.container.inner of Proxmox
+	case "ctr":
+		return w.found.Runtime == Podman
+	case "conmon":
+		if w.found.Runtime != Podman {
+			return false
 		}
-		return elem == "container" || elem == "ctr"
-	case CRIO, Crun:
-		return elem == "container" // the sub-cgroup that crun makes
-	case LXC:
-		return elem == "ns" // lxc.cgroup.dir.container.inner of Proxmox
+		w.found.Role = RoleHelper
+		w.found.Beside, w.found.Container = w.found.Container, ""
+		return true
 	}
 	return false
 }

@@ -139,6 +139,16 @@ func matchParent(elem string, p place) (finding, bool) {
 		if id, ok := nomadTask(elem); ok {
 			return finding{Nomad, id, RoleContainer}, true
 		}
+	case "kata_overhead":
+		// kata_overhead/PATH, where PATH is that of the pod's sandbox, holds
+		// what of the virtual machine is not charged to the pod.
+		if isHex(elem, idLen) {
+			return finding{Kata, elem, RoleHelper}, true
+		}
+	case "kata-overhead.slice":
+		if id, ok := runtimeRS(elem); ok {
+			return finding{Kata, id, RoleHelper}, true
+		}
 	}
 	if elem == "payload" || elem == "supervisor" {
 		return matchPayload(elem, p)
@@ -154,7 +164,10 @@ func matchParent(elem string, p place) (finding, bool) {
 		ok := p.parentAnchored && p.grandparent == "" && p.absolute && isIdentifier(elem) && !isUnitName(elem)
 		return finding{Containerd, elem, RoleContainer}, ok
 	case "lxc":
-		return finding{LXC, elem, RoleContainer}, p.parentAnchored || p.grandparent == "libvirt"
+		if p.grandparent == "libvirt" {
+			return finding{LibvirtLXC, elem, RoleContainer}, true
+		}
+		return finding{LXC, elem, RoleContainer}, p.parentAnchored
 	case "lxc.payload":
 		return finding{LXC, elem, RoleContainer}, true
 	case "lxc.monitor":
@@ -165,8 +178,6 @@ func matchParent(elem string, p place) (finding, bool) {
 		return finding{Mesos, elem, RoleContainer}, p.parentAnchored && isUUID(elem)
 	case "libpod_parent":
 		return finding{Podman, "", RoleHelper}, elem == "conmon"
-	case "kata_overhead":
-		return finding{Kata, elem, RoleHelper}, isHex(elem, idLen)
 	case "apptainer":
 		return finding{Apptainer, elem, RoleContainer}, p.parentAnchored && isNumber(elem)
 	case "singularity":
@@ -209,6 +220,13 @@ func libvirtName(name string) string {
 		}
 	}
 	return name
+}
+
+// runtimeRS returns the ID in the name of a scope of Kata's runtime-rs.
+func runtimeRS(elem string) (string, bool) {
+	id, ok := strings.CutPrefix(elem, "runtime-rs-")
+	id, scope := strings.CutSuffix(id, ".scope")
+	return id, ok && scope && isHex(id, idLen)
 }
 
 // nomadTask returns the ID of a task from the name of its cgroup: that of the
