@@ -98,6 +98,8 @@ type walk struct {
 	found Identity   // the innermost so far
 	outer []Identity // what found is in, from the outermost to the nearest
 	pod   string     // of the pod that was entered and in which no container was yet
+	// entered: the element above is the container's cgroup.
+	entered bool
 }
 
 // A place is where in the path an element stands.
@@ -123,10 +125,12 @@ func (w *walk) step(elem, rest string) {
 		w.absolute = false
 		return
 	}
-	if w.root && w.wrapper(elem) {
+	if w.entered && w.wrapper(elem) {
+		w.entered = false
 		w.found.Inside = rest
 		return
 	}
+	w.entered = false
 	if pod, ok := podOf(elem, w.parent); ok {
 		w.pod = pod
 		w.descend(elem)
@@ -170,6 +174,7 @@ func (w *walk) wrapper(elem string) bool {
 	return false
 }
 
+// descend goes into a cgroup that stands for no container.
 func (w *walk) descend(elem string) {
 	if w.root {
 		w.top = elem
@@ -182,7 +187,9 @@ func (w *walk) descend(elem string) {
 	w.root = false
 }
 
+// enter goes into the cgroup of the container, or of the helper, that m is.
 func (w *walk) enter(m finding, rest string) {
+	w.entered = true
 	if m.role == RoleContainer && w.found.Role == RoleContainer && m.id == w.found.Container {
 		w.found.Inside = rest // the same container's cgroup in its cgroup
 		w.place = place{root: true, absolute: w.absolute}

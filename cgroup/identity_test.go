@@ -103,6 +103,15 @@ func TestIdentify(t *testing.T) {
 			Identity{Runtime: Podman, Container: idA, Role: RoleContainer},
 		},
 		{
+			// The container's own cgroups may have any names.
+			"/machine.slice/libpod-" + idA + ".scope/container/conmon",
+			Identity{Runtime: Podman, Container: idA, Role: RoleContainer, Inside: "/conmon"},
+		},
+		{
+			"/system.slice/docker-" + idA + ".scope/container/container/ns",
+			Identity{Runtime: Docker, Container: idA, Role: RoleContainer, Inside: "/container/ns"},
+		},
+		{
 			"/lxc/101/ns/system.slice/cron.service",
 			Identity{Runtime: LXC, Container: "101", Role: RoleContainer, Inside: "/system.slice/cron.service"},
 		},

@@ -84,11 +84,7 @@ func parseLine(text string) (Line, error) {
 	if !ok {
 		return Line{}, fmt.Errorf("not HIERARCHY:CONTROLLERS:/PATH: %w", ErrSyntax)
 	}
-	id, err := strconv.Atoi(f.hierarchy)
-	if err != nil {
-		return Line{}, fmt.Errorf("hierarchy ID out of range: %w", ErrSyntax)
-	}
-	return Line{Hierarchy: id, Controllers: f.controllers, Path: f.path, Deleted: f.deleted}, nil
+	return Line{Hierarchy: f.hierarchy, Controllers: f.controllers, Path: f.path, Deleted: f.deleted}, nil
 }
 
 // Unified returns the path of a membership's line for the unified hierarchy,
@@ -107,12 +103,13 @@ func Unified[T string | []byte](membership T) (path T, ok bool) {
 
 // fields are the parts of one line, of the text that they were cut from.
 type fields[T string | []byte] struct {
-	hierarchy, controllers, path T
-	deleted                      bool
+	hierarchy         int
+	controllers, path T
+	deleted           bool
 }
 
 func (f fields[T]) unified() bool {
-	return len(f.controllers) == 0 && string(f.hierarchy) == "0"
+	return f.hierarchy == 0 && len(f.controllers) == 0
 }
 
 // splitLine cuts a line, without its newline, at its first two colons: paths,
@@ -120,9 +117,12 @@ func (f fields[T]) unified() bool {
 func splitLine[T string | []byte](text T) (f fields[T], ok bool) {
 	i := 0
 	for i < len(text) && '0' <= text[i] && text[i] <= '9' {
-		i++
+		f.hierarchy = f.hierarchy*10 + int(text[i]-'0')
+		if i++; i > 9 {
+			return f, false // no ID of a hierarchy has more digits
+		}
 	}
-	if i == 0 || i == len(text) || text[i] != ':' {
+	if i == 0 || i > 1 && text[0] == '0' || i == len(text) || text[i] != ':' {
 		return f, false
 	}
 	j := i + 1
@@ -132,7 +132,7 @@ func splitLine[T string | []byte](text T) (f fields[T], ok bool) {
 	if j+1 >= len(text) || text[j+1] != '/' {
 		return f, false
 	}
-	f.hierarchy, f.controllers, f.path = text[:i], text[i+1:j], text[j+1:]
+	f.controllers, f.path = text[i+1:j], text[j+1:]
 	if n := len(f.path) - len(deletedSuffix); n > 0 && f.unified() && string(f.path[n:]) == deletedSuffix {
 		f.path, f.deleted = f.path[:n], true
 	}
