@@ -14,6 +14,15 @@ func match(elem string, p place) (finding, bool) {
 	if m, ok := matchParent(elem, p); ok {
 		return m, true
 	}
+	if name, ok := strings.CutPrefix(elem, "lxc.payload."); ok && name != "" {
+		return finding{LXC, name, RoleContainer}, true
+	}
+	if name, ok := strings.CutPrefix(elem, "lxc.monitor."); ok && name != "" {
+		return finding{LXC, name, RoleHelper}, true
+	}
+	if elem == "lxc.pivot" {
+		return finding{LXC, "", RoleHelper}, true
+	}
 	name, scope := strings.CutSuffix(elem, ".scope")
 	if n := len(name) - idLen; n >= 0 && isHex(name[n:], idLen) {
 		if n == 0 {
@@ -23,15 +32,6 @@ func match(elem string, p place) (finding, bool) {
 	}
 	if scope {
 		return matchScope(name)
-	}
-	if name, ok := strings.CutPrefix(elem, "lxc.payload."); ok && name != "" {
-		return finding{LXC, name, RoleContainer}, true
-	}
-	if name, ok := strings.CutPrefix(elem, "lxc.monitor."); ok && name != "" {
-		return finding{LXC, name, RoleHelper}, true
-	}
-	if elem == "lxc.pivot" {
-		return finding{LXC, "", RoleHelper}, true
 	}
 	return finding{}, false
 }
