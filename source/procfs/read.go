@@ -1,0 +1,262 @@
+package procfs
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/proclineage/lineage/cgroup"
+	"github.com/proclineage/lineage/internal/linux"
+	"github.com/proclineage/lineage/process"
+	"github.com/proclineage/lineage/source"
+)
+
+// buffers is what one reading needs, kept for the next one.
+type buffers struct {
+	path   []byte
+	stat   []byte
+	cgroup []byte
+
+	name, membership, group string // the strings made last, likely needed again
+}
+
+func newBuffers() *buffers {
+	return &buffers{path: make([]byte, 0, 64), stat: make([]byte, 1024), cgroup: make([]byte, 4096)}
+}
+
+// pidPath returns "PID" as a path for [linux.OpenAt].
+func (b *buffers) pidPath(pid int) []byte {
+	b.path = append(strconv.AppendInt(b.path[:0], int64(pid), 10), 0)
+	return b.path
+}
+
+var (
+	statPath   = []byte("stat\x00")
+	statusPath = []byte("status\x00")
+	cgroupPath = []byte("cgroup\x00")
+	taskPath   = []byte("task\x00")
+)
+
+// Read implements [source.Source].
+func (s *Source) Read(pid int, e *process.Event) error {
+	b := s.buffers.Get().(*buffers)
+	defer s.buffers.Put(b)
+	return s.read(pid, b, e)
+}
+
+// read is Read with the buffers of the caller.
+func (s *Source) read(pid int, b *buffers, e *process.Event) error {
+	err := s.readPinned(pid, b, e)
+	if errors.Is(err, unix.EMFILE) && s.held.shed() {
+		err = s.readPinned(pid, b, e)
+	}
+	return err
+}
+
+// readPinned reads the process while open descriptors pin it.
+//
+// The directory /proc/PID stays with the process it was opened for: once that
+// one is reaped, all that is opened in it fails. So where the last reading in
+// it succeeds, the PID was that process's all the while, and the pidfd that
+// was opened by the PID in between is of the same process.
+func (s *Source) readPinned(pid int, b *buffers, e *process.Event) error {
+	if !validPID(pid) {
+		return source.ErrGone
+	}
+	*e = process.Event{Kind: process.Seen, Time: process.Instant(linux.Boottime())}
+	dir, err := s.openDir(pid, b)
+	if err != nil {
+		return err
+	}
+	h := handle{dir: dir, pidfd: -1, stat: -1, cgroup: -1}
+	defer h.close()
+	leader, err := s.pin(pid, &h, b)
+	if err == nil && leader != pid {
+		return s.readPinned(leader, b, e)
+	}
+	if err == nil {
+		err = s.readInto(pid, &h, b, e)
+	}
+	if err != nil {
+		return explain(pid, err)
+	}
+	return nil
+}
+
+// openDir opens /proc/PID. With hidepid=invisible, procfs says ENOENT of
+// processes that are there, which a signal that is not sent still finds; so
+// it does for one that took the PID a moment ago, hence the second look.
+func (s *Source) openDir(pid int, b *buffers) (int, error) {
+	const flags = unix.O_PATH | unix.O_DIRECTORY
+	dir, err := linux.OpenAt(s.root, b.pidPath(pid), flags)
+	if err == unix.ENOENT && exists(pid) {
+		if dir, err = linux.OpenAt(s.root, b.pidPath(pid), flags); err == unix.ENOENT && exists(pid) {
+			return -1, source.ErrHidden
+		}
+	}
+	if err != nil {
+		return -1, explain(pid, err)
+	}
+	return dir, nil
+}
+
+// pin opens a pidfd and learns the inode. It returns the PID of the process,
+// which is another one where pid is the TID of a thread.
+func (s *Source) pin(pid int, h *handle, b *buffers) (int, error) {
+	if s.has.PIDFD {
+		fd, err := unix.PidfdOpen(pid, 0)
+		if err == nil {
+			h.pidfd = fd
+			if s.has.PIDFS {
+				h.id.Inode, err = linux.PIDFDInode(fd)
+			}
+			return pid, err
+		}
+		// For a thread that does not lead its group: EINVAL, and from
+		// Linux 6.9 on ENOENT.
+		if err != unix.EINVAL && err != unix.ENOENT {
+			return 0, err
+		}
+	}
+	status, err := linux.ReadFileAt(h.dir, statusPath, b.cgroup)
+	if err != nil {
+		return 0, err
+	}
+	value, _ := statusField(status, "Tgid")
+	leader, ok := parseInt(value)
+	if !ok || !validPID(int(leader)) {
+		return 0, fmt.Errorf("/proc/%d/status: no Tgid", pid)
+	}
+	if s.has.PIDFD && int(leader) == pid {
+		return 0, unix.ESRCH // the PID passed to a process after pidfd_open
+	}
+	return int(leader), nil
+}
+
+// readInto reads cgroup and stat of the process that h pins, in this order:
+// a thread that is not exiting when stat is read was not when cgroup was.
+func (s *Source) readInto(pid int, h *handle, b *buffers, e *process.Event) error {
+	var err error
+	if b.cgroup, err = linux.ReadFileAt(h.dir, cgroupPath, b.cgroup); err != nil {
+		return err
+	}
+	if b.stat, err = linux.ReadFileAt(h.dir, statPath, b.stat); err != nil {
+		return err
+	}
+	var st stat
+	if err := parseStat(b.stat, &st); err != nil {
+		return fmt.Errorf("/proc/%d/stat: %w", pid, err)
+	}
+	h.id.PID, h.id.Start, h.id.Precision = pid, process.FromTicks(st.startTick), process.ToTick
+	e.ID = h.id
+	e.Parent.PID, e.NoParent = st.ppid, st.ppid == 0
+	e.GroupID, e.SessionID, e.TTY = max(st.pgrp, 0), max(st.session, 0), st.tty
+	e.Kernel = st.flags&flagKernel != 0
+	e.Zombie = st.dead() && st.threads <= 1
+	e.Name = intern(&b.name, st.name)
+	membership := b.cgroup
+	if st.exiting() {
+		membership = nil
+		if !e.Zombie {
+			membership = s.threadCgroup(h, b)
+		}
+	}
+	e.Cgroup = b.interned(membership)
+	return nil
+}
+
+// threadCgroup reads the membership of a process whose leader has ended while
+// other threads live on, from one of these; nil where there is none.
+func (s *Source) threadCgroup(h *handle, b *buffers) []byte {
+	task, err := linux.OpenAt(h.dir, taskPath, unix.O_RDONLY|unix.O_DIRECTORY)
+	if err != nil {
+		return nil
+	}
+	defer unix.Close(task)
+	tids, _ := entries(task)
+	for _, tid := range tids {
+		b.path = append(strconv.AppendInt(b.path[:0], int64(tid), 10), "/cgroup\x00"...)
+		if b.cgroup, err = linux.ReadFileAt(task, b.path, b.cgroup); err != nil {
+			continue
+		}
+		b.path = append(strconv.AppendInt(b.path[:0], int64(tid), 10), "/stat\x00"...)
+		text, err := linux.ReadFileAt(task, b.path, nil)
+		var st stat
+		if err == nil && parseStat(text, &st) == nil && !st.exiting() {
+			return b.cgroup
+		}
+	}
+	return nil
+}
+
+// interned returns the membership as strings, the same as last time where it
+// is the same text, as for most processes it is.
+func (b *buffers) interned(membership []byte) process.Cgroup {
+	if len(membership) == 0 {
+		return process.Cgroup{}
+	}
+	if b.membership != string(membership) {
+		b.membership = string(membership)
+		b.group, _ = cgroup.Group(b.membership)
+	}
+	return process.Cgroup{Membership: b.membership, Group: b.group}
+}
+
+// intern returns b as a string, *last if it is equal.
+func intern(last *string, b []byte) string {
+	if *last != string(b) {
+		*last = string(b)
+	}
+	return *last
+}
+
+// explain turns the error of a call about a process into one of package
+// source.
+func explain(pid int, err error) error {
+	switch {
+	case errors.Is(err, unix.ESRCH), errors.Is(err, unix.ENOENT):
+		return source.ErrGone
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		return source.ErrHidden
+	}
+	return fmt.Errorf("process %d: %w", pid, err)
+}
+
+// exists reports whether there is a process with the PID, by a signal that is
+// not sent.
+func exists(pid int) bool {
+	err := unix.Kill(pid, 0)
+	return err == nil || err == unix.EPERM
+}
+
+// entries returns the numbers among the names in a directory of procfs.
+func entries(dir int) ([]int, error) {
+	var numbers []int
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := unix.ReadDirent(dir, buf)
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return numbers, fmt.Errorf("getdents64: %w", err)
+		case n == 0:
+			return numbers, nil
+		default:
+			numbers = appendEntries(numbers, buf[:n])
+		}
+	}
+}
+
+// appendEntries appends the numbers among the names in what getdents64(2)
+// returned.
+func appendEntries(numbers []int, b []byte) []int {
+	_, _, names := unix.ParseDirent(b, -1, nil)
+	for _, name := range names {
+		if n, err := strconv.Atoi(name); err == nil {
+			numbers = append(numbers, n)
+		}
+	}
+	return numbers
+}
