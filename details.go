@@ -1,35 +1,24 @@
 package lineage
 
 import (
+	"fmt"
+
 	"github.com/proclineage/lineage/process"
 )
 
-// Details is what is seldom asked about a process and costs more to learn
-// than what a [process.Process] holds.
-type Details struct {
-	// Exe is the path of the program's file as the kernel gives it, with
-	// " (deleted)" after it where the file is gone. It is empty for threads
-	// of the kernel, and where it may not be read (see Missing).
-	Exe string
-	// Args is the command line as the process has it in memory now, which
-	// it may have changed. It is nil for threads of the kernel and zombies.
-	Args []string
-	// UID and EffectiveUID are the real and the effective user ID.
-	UID, EffectiveUID int
-	// GID and EffectiveGID are the real and the effective group ID.
-	GID, EffectiveGID int
-	// Threads is the number of threads.
-	Threads int
-	// NamespacePIDs is the PID in each PID namespace from the reader's to
-	// the one that the process is in, at least one.
-	NamespacePIDs []int
-	// Missing is why something above could not be read, nil where all was.
-	Missing error
-}
-
-// Details reads what else there is to know of a process that id names. It
-// fails with [ErrNotFound] when the process has ended, and never mixes two
-// processes that held one PID.
-func (t *Tree) Details(id process.ID) (Details, error) {
-	return Details{}, ErrUnsupported
+// Details reads what else there is to know of the process that id names. It
+// fails with [ErrNotFound] when that has ended, and never mixes two processes
+// that held one PID.
+func (t *Tree) Details(id process.ID) (process.Details, error) {
+	if err := t.check(id.PID); err != nil {
+		return process.Details{}, err
+	}
+	if !id.Known() {
+		return process.Details{}, fmt.Errorf("%v: %w", id, ErrNotFound)
+	}
+	d, err := t.proc.Details(id)
+	if err != nil {
+		return process.Details{}, about(id.PID, err)
+	}
+	return d, nil
 }

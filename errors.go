@@ -3,21 +3,22 @@ package lineage
 import (
 	"errors"
 	"fmt"
-	"io/fs"
+
+	"github.com/proclineage/lineage/source"
 )
 
 // The errors of a [Tree], to be tested for with [errors.Is].
 var (
 	// ErrNotFound says that there is no such process, or that it has ended
 	// and is forgotten. It is an [fs.ErrNotExist].
-	ErrNotFound = fmt.Errorf("no such process: %w", fs.ErrNotExist)
-
-	// ErrInvalidPID says that a number below 1 was given as a PID.
-	ErrInvalidPID = errors.New("a PID is 1 or more")
+	ErrNotFound = source.ErrGone
 
 	// ErrPermission says that the process exists and may not be read. It is
 	// an [fs.ErrPermission].
-	ErrPermission = fmt.Errorf("the process may not be read: %w", fs.ErrPermission)
+	ErrPermission = source.ErrHidden
+
+	// ErrInvalidPID says that a number below 1 was given as a PID.
+	ErrInvalidPID = errors.New("a PID is 1 or more")
 
 	// ErrIncomplete says that the answer is not the whole answer. The error
 	// that wraps it is an [IncompleteError].

@@ -1,13 +1,25 @@
+// Package lineage answers, for any process of a Linux host: who started it,
+// through whom, in which container, and what became of them.
+//
+// A [Tree] is the live view. It answers at once and without set-up; what it
+// says holds at an instant after the question was asked, and what it cannot
+// know it says so. See package process for the words and for how facts are
+// known.
 package lineage
 
 import (
 	"context"
-	"iter"
+	"fmt"
+	"io"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/proclineage/lineage/internal/linux"
 	"github.com/proclineage/lineage/process"
 	"github.com/proclineage/lineage/source"
+	"github.com/proclineage/lineage/source/procfs"
 )
 
 // Options says how a [Tree] works. The zero value is a good choice.
@@ -35,17 +47,73 @@ const DefaultMaxUpdateInterval = 10 * time.Second
 // A Tree is the live view of the processes of the host. It is safe for
 // concurrent use, and answers from the moment it is made; [Tree.Run] keeps its
 // memory in step with the host.
+//
+// Every question has a form for a PID, which means the process that holds it
+// when asked, or one of whose threads has it as its TID, and a form for a
+// [process.ID], which goes on naming a process when its PID is another's.
+// A question by ID about a process that has ended is answered from memory for
+// as long as [Options.Retention] says.
+//
+// Where something could not be read, the answer is what is known, and the
+// error an [IncompleteError].
 type Tree struct {
+	proc   *procfs.Source
+	source source.Source
+	log    *slog.Logger
+	every  time.Duration
+	closed atomic.Bool
+
+	mu    sync.RWMutex // held for as long as memory takes, never while reading
+	table *process.Table
+	hand  process.Ref // where the sweep over the known processes stands
+
+	scanning sync.Mutex      // one scan at a time
+	scanned  process.Instant // when the last whole scan began, guarded by scanning
+
+	update  chan struct{} // holds the one request for a full update
+	updates atomic.Uint64 // full updates made
+	walks   sync.Pool     // of *walk
 }
 
-// NewTree returns a tree that has read nothing yet.
-func NewTree(o Options) (*Tree, error) { return &Tree{}, nil }
+// NewTree returns a tree that has read nothing yet. The error wraps
+// [procfs.ErrNotProcfs] or [procfs.ErrForeignNamespace] where ProcPath is of
+// no use.
+func NewTree(o Options) (*Tree, error) {
+	switch o.Source {
+	case "", "auto", procfs.Name:
+	default:
+		return nil, fmt.Errorf("source %q: %w; there is %q, and %q for the best that works", o.Source, ErrUnsupported, procfs.Name, "auto")
+	}
+	proc, err := procfs.Open(procfs.Options{Path: o.ProcPath})
+	if err != nil {
+		return nil, fmt.Errorf("source %s: %w", procfs.Name, err)
+	}
+	t := &Tree{
+		proc:   proc,
+		source: proc,
+		log:    o.Logger,
+		every:  o.MaxUpdateInterval,
+		table:  process.NewTable(o.Retention),
+		update: make(chan struct{}, 1),
+	}
+	if t.log == nil {
+		t.log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	if t.every <= 0 {
+		t.every = DefaultMaxUpdateInterval
+	}
+	t.walks.New = func() any { return new(walk) }
+	return t, nil
+}
 
-// Run ...
-func (t *Tree) Run(ctx context.Context) error { return nil }
-
-// Close frees what the tree holds.
-func (t *Tree) Close() error { return nil }
+// Close frees what the tree holds. Questions fail with [ErrClosed] from then
+// on; Close must not be called while one is being answered.
+func (t *Tree) Close() error {
+	if t.closed.Swap(true) {
+		return ErrClosed
+	}
+	return t.source.Close()
+}
 
 // SourceInfo says where a tree has its knowledge from.
 type SourceInfo struct {
@@ -53,47 +121,98 @@ type SourceInfo struct {
 	Name string
 	// Limits is what that source cannot tell.
 	Limits []source.Limit
-	// Passed names better sources and why they are not in use.
-	Passed []PassedSource
-}
-
-// PassedSource is a source that is not in use, and why.
-type PassedSource struct {
-	Name string
-	Err  error
 }
 
 // Source says where the tree has its knowledge from.
-func (t *Tree) Source() SourceInfo { return SourceInfo{} }
+func (t *Tree) Source() SourceInfo {
+	return SourceInfo{Name: t.source.Name(), Limits: t.source.Limits()}
+}
+
+// Stats is how much a tree holds and has done.
+type Stats struct {
+	process.Counts
+	// Updates counts the full updates that Run has made.
+	Updates uint64
+	// Descriptors is how many file descriptors are held to pin processes,
+	// and MaxDescriptors how many may be.
+	Descriptors, MaxDescriptors int
+}
+
+// Stats returns how much the tree holds and has done.
+func (t *Tree) Stats() Stats {
+	t.mu.RLock()
+	s := Stats{Counts: t.table.Counts(), Updates: t.updates.Load()}
+	t.mu.RUnlock()
+	s.Descriptors, s.MaxDescriptors = t.proc.Descriptors()
+	return s
+}
 
 // Time returns the wall-clock time of an instant on the boot clock, as the
 // wall clock stands now.
-func (t *Tree) Time(i process.Instant) time.Time { return time.Time{} }
+func (t *Tree) Time(i process.Instant) time.Time {
+	return linux.Booted().Add(time.Duration(i))
+}
 
-func (t *Tree) FindAllAncestorProcessIDsInSameCgroup(pid int) ([]int, error) {
-	return nil, ErrUnsupported
+// now returns the present instant on the boot clock.
+func now() process.Instant { return process.Instant(linux.Boottime()) }
+
+// Run keeps the memory of the tree in step with the host until ctx ends, and
+// then returns nil. A question that finds a PID in another process's hands
+// asks Run for a full update; there is at most one in MaxUpdateInterval, and
+// requests made meanwhile are one. Run also looks at known processes from
+// time to time and forgets those that have ended as Options.Retention says.
+//
+// One Run at a time is enough; with more, each does a part of the work.
+func (t *Tree) Run(ctx context.Context) error {
+	if t.closed.Load() {
+		return ErrClosed
+	}
+	ticker := time.NewTicker(t.every)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			t.sweep(sweepSize)
+			continue
+		case <-t.update:
+		}
+		if err := t.scan(ctx, now()); err != nil && ctx.Err() == nil {
+			t.log.Warn("full update failed, what was known is kept", "error", err)
+		}
+		t.updates.Add(1)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
 }
-func (t *Tree) AppendAncestorProcessIDsInSameCgroup(dst []int, pid int) ([]int, error) {
-	return dst, ErrUnsupported
+
+// requestUpdate asks Run for a full update.
+func (t *Tree) requestUpdate() {
+	select {
+	case t.update <- struct{}{}:
+	default: // it has been asked already
+	}
 }
-func (t *Tree) Process(pid int) (process.Process, error) { return process.Process{}, ErrUnsupported }
-func (t *Tree) ProcessByID(id process.ID) (process.Process, error) {
-	return process.Process{}, ErrUnsupported
+
+// check returns the error of a question about pid that needs no answer.
+func (t *Tree) check(pid int) error {
+	if t.closed.Load() {
+		return ErrClosed
+	}
+	if pid < 1 {
+		return fmt.Errorf("%d: %w", pid, ErrInvalidPID)
+	}
+	return nil
 }
-func (t *Tree) Parent(pid int) (process.Process, error) { return process.Process{}, ErrUnsupported }
-func (t *Tree) ParentByID(id process.ID) (process.Process, error) {
-	return process.Process{}, ErrUnsupported
+
+// about says which process an error of the source is about.
+func about(pid int, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("process %d: %w", pid, err)
 }
-func (t *Tree) Ancestors(pid int) ([]process.Process, error)           { return nil, ErrUnsupported }
-func (t *Tree) AncestorsByID(id process.ID) ([]process.Process, error) { return nil, ErrUnsupported }
-func (t *Tree) AppendAncestors(dst []process.Process, pid int) ([]process.Process, error) {
-	return dst, ErrUnsupported
-}
-func (t *Tree) Lineage(pid int) ([]process.Step, error)           { return nil, ErrUnsupported }
-func (t *Tree) LineageByID(id process.ID) ([]process.Step, error) { return nil, ErrUnsupported }
-func (t *Tree) Children(pid int) ([]process.Process, error)       { return nil, ErrUnsupported }
-func (t *Tree) Descendants(pid int) iter.Seq2[process.Process, error] {
-	return func(func(process.Process, error) bool) {}
-}
-func (t *Tree) Processes() ([]process.Process, error)           { return nil, ErrUnsupported }
-func (t *Tree) InGroup(group string) ([]process.Process, error) { return nil, ErrUnsupported }

@@ -55,12 +55,22 @@ type Status struct {
 
 // The errors of a source, to be tested for with [errors.Is].
 var (
-	// ErrGone says that the process has ended.
-	ErrGone = fmt.Errorf("no such process: %w", fs.ErrNotExist)
+	// ErrGone says that the process has ended. It is an [fs.ErrNotExist].
+	ErrGone error = &kindError{"no such process", fs.ErrNotExist}
 	// ErrHidden says that there is such a process, and that the caller may
-	// not read what was asked for (hidepid, or a security module).
-	ErrHidden = fmt.Errorf("the process may not be read: %w", fs.ErrPermission)
+	// not read what was asked for (hidepid, or a security module). It is an
+	// [fs.ErrPermission].
+	ErrHidden error = &kindError{"the process may not be read", fs.ErrPermission}
 )
+
+// kindError is an error of a more general kind, which its text leaves out.
+type kindError struct {
+	text string
+	kind error
+}
+
+func (e *kindError) Error() string { return e.text }
+func (e *kindError) Unwrap() error { return e.kind }
 
 // A Limit is one thing that a source cannot tell.
 type Limit uint8

@@ -28,14 +28,14 @@ func (s *Source) Check(id process.ID, membership string) (source.Status, error) 
 			h, err = s.hold(id, b)
 		}
 		if err != nil {
-			return source.Status{}, explain(id.PID, err)
+			return source.Status{}, explain(err)
 		}
 	}
 	defer s.held.release(h)
 	st, err := s.check(h, membership, b)
 	if err != nil {
 		s.held.drop(h)
-		return source.Status{}, explain(id.PID, err)
+		return source.Status{}, explain(err)
 	}
 	return st, nil
 }

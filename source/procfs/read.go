@@ -19,11 +19,22 @@ type buffers struct {
 	stat   []byte
 	cgroup []byte
 
-	name, membership, group string // the strings made last, likely needed again
+	// The strings made so far, which are needed again and again.
+	names   map[string]string
+	cgroups map[string]process.Cgroup
 }
 
+// maxStrings is how many strings of a kind buffers keep.
+const maxStrings = 1024
+
 func newBuffers() *buffers {
-	return &buffers{path: make([]byte, 0, 64), stat: make([]byte, 1024), cgroup: make([]byte, 4096)}
+	return &buffers{
+		path:    make([]byte, 0, 64),
+		stat:    make([]byte, 1024),
+		cgroup:  make([]byte, 4096),
+		names:   make(map[string]string),
+		cgroups: make(map[string]process.Cgroup),
+	}
 }
 
 // pidPath returns "PID" as a path for [linux.OpenAt].
@@ -80,7 +91,7 @@ func (s *Source) readPinned(pid int, b *buffers, e *process.Event) error {
 		err = s.readInto(pid, &h, b, e)
 	}
 	if err != nil {
-		return explain(pid, err)
+		return explain(err)
 	}
 	return nil
 }
@@ -97,7 +108,7 @@ func (s *Source) openDir(pid int, b *buffers) (int, error) {
 		}
 	}
 	if err != nil {
-		return -1, explain(pid, err)
+		return -1, explain(err)
 	}
 	return dir, nil
 }
@@ -155,7 +166,7 @@ func (s *Source) readInto(pid int, h *handle, b *buffers, e *process.Event) erro
 	e.GroupID, e.SessionID, e.TTY = max(st.pgrp, 0), max(st.session, 0), st.tty
 	e.Kernel = st.flags&flagKernel != 0
 	e.Zombie = st.dead() && st.threads <= 1
-	e.Name = intern(&b.name, st.name)
+	e.Name = b.name(st.name)
 	membership := b.cgroup
 	if st.exiting() {
 		membership = nil
@@ -163,7 +174,7 @@ func (s *Source) readInto(pid int, h *handle, b *buffers, e *process.Event) erro
 			membership = s.threadCgroup(h, b)
 		}
 	}
-	e.Cgroup = b.interned(membership)
+	e.Cgroup = b.membership(membership)
 	return nil
 }
 
@@ -191,37 +202,46 @@ func (s *Source) threadCgroup(h *handle, b *buffers) []byte {
 	return nil
 }
 
-// interned returns the membership as strings, the same as last time where it
-// is the same text, as for most processes it is.
-func (b *buffers) interned(membership []byte) process.Cgroup {
-	if len(membership) == 0 {
+// membership returns the text of /proc/PID/cgroup as strings.
+func (b *buffers) membership(text []byte) process.Cgroup {
+	if len(text) == 0 {
 		return process.Cgroup{}
 	}
-	if b.membership != string(membership) {
-		b.membership = string(membership)
-		b.group, _ = cgroup.Group(b.membership)
+	c, ok := b.cgroups[string(text)]
+	if !ok {
+		if len(b.cgroups) >= maxStrings {
+			clear(b.cgroups)
+		}
+		c.Membership = string(text)
+		c.Group, _ = cgroup.Group(c.Membership)
+		b.cgroups[c.Membership] = c
 	}
-	return process.Cgroup{Membership: b.membership, Group: b.group}
+	return c
 }
 
-// intern returns b as a string, *last if it is equal.
-func intern(last *string, b []byte) string {
-	if *last != string(b) {
-		*last = string(b)
+// name returns comm as a string.
+func (b *buffers) name(comm []byte) string {
+	name, ok := b.names[string(comm)]
+	if !ok {
+		if len(b.names) >= maxStrings {
+			clear(b.names)
+		}
+		name = string(comm)
+		b.names[name] = name
 	}
-	return *last
+	return name
 }
 
 // explain turns the error of a call about a process into one of package
 // source.
-func explain(pid int, err error) error {
+func explain(err error) error {
 	switch {
 	case errors.Is(err, unix.ESRCH), errors.Is(err, unix.ENOENT):
 		return source.ErrGone
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
 		return source.ErrHidden
 	}
-	return fmt.Errorf("process %d: %w", pid, err)
+	return err
 }
 
 // exists reports whether there is a process with the PID, by a signal that is

@@ -1,0 +1,88 @@
+package lineage
+
+import (
+	"context"
+	"errors"
+
+	"github.com/proclineage/lineage/process"
+	"github.com/proclineage/lineage/source"
+)
+
+// scan reads every process there is, unless another scan has done so that
+// began no earlier than since. It takes no lock for longer than one process
+// needs, so that questions about single processes go on. On an error, what was
+// known stays.
+func (t *Tree) scan(ctx context.Context, since process.Instant) error {
+	t.scanning.Lock()
+	defer t.scanning.Unlock()
+	if t.closed.Load() {
+		return ErrClosed
+	}
+	if t.scanned >= since {
+		return nil
+	}
+	began := now()
+	err := t.source.Scan(ctx, func(e *process.Event) {
+		t.mu.Lock()
+		t.table.Apply(e)
+		t.mu.Unlock()
+	})
+	if err != nil {
+		return err
+	}
+	t.endUnseen(began)
+	t.mu.Lock()
+	t.table.Expire(now())
+	t.table.Shrink()
+	t.mu.Unlock()
+	t.scanned = began
+	return nil
+}
+
+// endUnseen looks at the known processes that have not been seen since then.
+func (t *Tree) endUnseen(since process.Instant) {
+	var unseen []process.ID
+	t.mu.RLock()
+	for r := range t.table.All() {
+		if p := t.table.Process(r); (p.State == process.Alive || p.State == process.Zombie) && p.AsOf < since {
+			unseen = append(unseen, p.ID)
+		}
+	}
+	t.mu.RUnlock()
+	for _, id := range unseen {
+		t.look(id)
+	}
+}
+
+// sweepSize is how many known processes Run looks at in MaxUpdateInterval.
+const sweepSize = 1024
+
+// sweep looks at the next n known processes, round and round.
+func (t *Tree) sweep(n int) {
+	var buf [4]process.ID
+	ids := buf[:0]
+	t.mu.Lock()
+	for range min(n, t.table.Len()) {
+		if t.hand = t.table.After(t.hand); t.hand == 0 {
+			t.hand = t.table.After(0)
+		}
+		if s := t.table.State(t.hand); s == process.Alive || s == process.Zombie {
+			ids = append(ids, t.table.ID(t.hand))
+		}
+	}
+	t.table.Expire(now())
+	t.table.Shrink()
+	t.mu.Unlock()
+	for _, id := range ids {
+		t.look(id)
+	}
+}
+
+// look takes in the end of a known process that has ended.
+func (t *Tree) look(id process.ID) {
+	if _, err := t.source.Check(id, ""); errors.Is(err, source.ErrGone) {
+		t.mu.Lock()
+		t.table.Apply(&process.Event{Kind: process.Gone, Time: now(), ID: id})
+		t.mu.Unlock()
+	}
+}

@@ -1,0 +1,347 @@
+package lineage
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/proclineage/lineage/process"
+	"github.com/proclineage/lineage/source"
+)
+
+// How an answer about a chain of parents is made, and why it is one that the
+// kernel would have given at some instant of the call:
+//
+// An edge in memory was true when it was learnt. A process has a parent only
+// until that one ends, and never gets it back; so an edge that was true once
+// and is found true again was true all the time between. A pass that checks
+// every edge of a chain in memory, and finds nothing changed, thus shows that
+// all of them held together when it began. A pass that does find a change
+// learns it, and another pass follows.
+//
+// An edge is learnt by reading who holds the parent's PID and then asking the
+// child again for its parent. What holds the PID by then is what was read:
+// a process that took the PID in between would be younger than the child, and
+// no parent is, whether it made or adopted the child (find_new_reaper in the
+// kernel's exit.c picks among those above the one that ended, or the first
+// process of the namespace).
+
+// maxTries bounds how often a question is taken again because the host
+// changes under it. It is far above what chains of parents can bring about,
+// each of whose changes ends a process.
+const maxTries = 1000
+
+// errUnsettled is why an answer stops where processes changed all the time.
+var errUnsettled = errors.New("it changed faster than it could be read")
+
+// A subject is the process that a question is about: the one that id names, or
+// without one the holder of the PID.
+type subject struct {
+	pid int
+	id  process.ID
+}
+
+func byID(id process.ID) subject { return subject{pid: id.PID, id: id} }
+
+// named reports whether the subject is one process for good.
+func (q subject) named() bool { return q.id.Known() }
+
+// A link is a process of a chain as memory has it.
+type link struct {
+	id     process.ID
+	parent process.ID // zero for none
+	cgroup process.Cgroup
+	state  process.State
+}
+
+// walk is what one question about a chain needs, kept for the next one.
+type walk struct {
+	links []link
+	event process.Event
+	// learn is the PID of the process that must be read for the chain to
+	// go on, zero where the chain is whole.
+	learn int
+}
+
+// climb fills w with the chain from the subject up to the first process of the
+// PID namespace, of at most depth links, checked to hold at one instant. With
+// fresh, everything that can be read of each process is read anew; otherwise
+// only what may have changed of its parent and its cgroups is asked for.
+//
+// The error is an IncompleteError if something above the subject could not be
+// read; w.links is then what stands below that. With any other error it is
+// empty.
+func (t *Tree) climb(w *walk, q subject, depth int, fresh bool) error {
+	err := t.tryClimb(w, q, depth, fresh)
+	if err != nil && !errors.Is(err, ErrIncomplete) {
+		w.links = w.links[:0]
+	}
+	return err
+}
+
+func (t *Tree) tryClimb(w *walk, q subject, depth int, fresh bool) error {
+	for range maxTries {
+		if err := t.load(w, q, depth); err != nil {
+			return err
+		}
+		if w.learn == 0 || len(w.links) > 0 && fresh {
+			changed, err := t.verify(w, fresh)
+			if err != nil {
+				return err
+			}
+			if changed {
+				continue
+			}
+		}
+		if w.learn == 0 {
+			return nil
+		}
+		id, err := t.learn(w.learn)
+		if len(w.links) == 0 {
+			if err != nil && !errors.Is(err, ErrIncomplete) {
+				return about(q.pid, err)
+			}
+			if !q.named() {
+				q.pid = id.PID // it was the TID of a thread
+			} else if !id.Same(q.id) {
+				return fmt.Errorf("%v: %w", q.id, ErrNotFound)
+			}
+		}
+		if errors.Is(err, source.ErrGone) {
+			continue
+		}
+		if errors.As(err, new(*IncompleteError)) {
+			return t.stop(w, q, depth, err)
+		}
+		if err != nil {
+			return &IncompleteError{PID: w.learn, Err: err}
+		}
+	}
+	return &IncompleteError{PID: q.pid, Err: errUnsettled}
+}
+
+// stop ends a climb that cannot go on for the reason given with what memory
+// has of the chain, checked as any other.
+func (t *Tree) stop(w *walk, q subject, depth int, reason error) error {
+	for range maxTries {
+		if err := t.load(w, q, depth); err != nil {
+			return err
+		}
+		if len(w.links) == 0 {
+			return about(q.pid, ErrNotFound)
+		}
+		changed, err := t.verify(w, false)
+		if err != nil {
+			return err
+		}
+		if !changed {
+			if w.learn == 0 {
+				return nil
+			}
+			return reason
+		}
+	}
+	return reason
+}
+
+// load copies the chain of the subject from memory, as far as that has it.
+func (t *Tree) load(w *walk, q subject, depth int) error {
+	if t.closed.Load() {
+		return ErrClosed
+	}
+	w.links, w.learn = w.links[:0], 0
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	r := t.find(q)
+	if r == 0 {
+		w.learn = q.pid
+		return nil
+	}
+	for len(w.links) < depth {
+		l := link{id: t.table.ID(r), cgroup: t.table.Cgroup(r), state: t.table.State(r)}
+		if l.state == process.Unseen {
+			w.learn = l.id.PID
+			return nil
+		}
+		up, evidence := t.table.Parent(r)
+		if up != 0 {
+			l.parent = t.table.ID(up)
+		} else if evidence == process.Unknown || t.table.Process(r).Parent.ID.PID != 0 {
+			w.learn = l.id.PID
+		}
+		w.links = append(w.links, l)
+		if up == 0 {
+			return nil
+		}
+		r = up
+	}
+	return nil
+}
+
+// find returns the subject's place in memory. t.mu is held.
+func (t *Tree) find(q subject) process.Ref {
+	if q.named() {
+		return t.table.ByID(q.id)
+	}
+	r := t.table.ByPID(q.pid)
+	if s := t.table.State(r); r != 0 && s != process.Alive && s != process.Zombie {
+		return 0
+	}
+	return r
+}
+
+// verify asks whether the chain in w still holds, and learns what does not.
+func (t *Tree) verify(w *walk, fresh bool) (changed bool, err error) {
+	for i := range w.links {
+		l := &w.links[i]
+		if l.state == process.Ended {
+			continue // nothing about it changes any more
+		}
+		st, err := t.ask(w, i, fresh)
+		switch {
+		case errors.Is(err, source.ErrGone):
+			t.apply(&process.Event{Kind: process.Gone, Time: now(), ID: l.id})
+			return true, nil
+		case err != nil && i == 0:
+			return false, about(l.id.PID, err)
+		case err != nil:
+			w.links = w.links[:i]
+			return false, &IncompleteError{PID: l.id.PID, Err: err}
+		}
+		gap := w.learn == l.id.PID
+		if !st.Moved && (st.ParentPID == l.parent.PID || gap) {
+			continue
+		}
+		if _, err := t.learn(l.id.PID); err != nil && !errors.Is(err, source.ErrGone) && !errors.Is(err, ErrIncomplete) {
+			w.links = w.links[:i]
+			return false, &IncompleteError{PID: l.id.PID, Err: err}
+		}
+		if st.ParentPID != l.parent.PID && l.parent.Known() {
+			t.bury(l.parent)
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+// ask asks the source about w.links[i].
+func (t *Tree) ask(w *walk, i int, fresh bool) (source.Status, error) {
+	l := &w.links[i]
+	if !fresh {
+		membership := l.cgroup.Membership
+		if l.state == process.Zombie {
+			membership = "" // what the kernel shows of a zombie's is no move
+		}
+		return t.source.Check(l.id, membership)
+	}
+	e := &w.event
+	if err := t.source.Read(l.id.PID, e); err != nil {
+		return source.Status{}, err
+	}
+	if !e.ID.Same(l.id) {
+		return source.Status{}, source.ErrGone
+	}
+	st := source.Status{ParentPID: e.Parent.PID}
+	if e.Parent.PID == l.parent.PID {
+		e.Parent = l.parent
+		t.apply(e)
+	} // else verify learns it, with its new parent
+	return st, nil
+}
+
+// learn reads the process that has the PID or the TID and all above it that is
+// not in memory, and returns its ID. It fails as [source.Source.Read] does,
+// and with an IncompleteError where one above it cannot be read.
+func (t *Tree) learn(pid int) (process.ID, error) {
+	var child, parent process.Event
+	if err := t.source.Read(pid, &child); err != nil {
+		return process.ID{}, err
+	}
+	id := child.ID
+	for range maxTries {
+		if child.NoParent {
+			t.apply(&child)
+			return id, nil
+		}
+		known, err := t.identify(child.Parent.PID, &parent)
+		switch {
+		case errors.Is(err, source.ErrGone):
+			// It has ended, and another one is the parent.
+		case err != nil:
+			t.apply(&child)
+			return id, &IncompleteError{PID: child.Parent.PID, Err: err}
+		default:
+			st, err := t.source.Check(child.ID, "")
+			if err != nil {
+				return id, err
+			}
+			if st.ParentPID == child.Parent.PID {
+				child.Parent = parent.ID
+				t.apply(&child)
+				if known {
+					return id, nil
+				}
+				child = parent
+				continue
+			}
+		}
+		was := child.ID
+		if err := t.source.Read(was.PID, &child); err != nil {
+			return id, err
+		}
+		if !child.ID.Same(was) {
+			return id, source.ErrGone
+		}
+	}
+	return id, &IncompleteError{PID: child.ID.PID, Err: errUnsettled}
+}
+
+// identify finds out which process holds the PID: one that memory has, which
+// known reports, or one that it reads into e.
+func (t *Tree) identify(pid int, e *process.Event) (known bool, err error) {
+	t.mu.RLock()
+	r := t.find(subject{pid: pid})
+	id := t.table.ID(r)
+	t.mu.RUnlock()
+	if r != 0 {
+		_, err := t.source.Check(id, "")
+		if err == nil {
+			e.ID = id
+			return true, nil
+		}
+		if !errors.Is(err, source.ErrGone) {
+			return false, err
+		}
+		t.apply(&process.Event{Kind: process.Gone, Time: now(), ID: id})
+	}
+	return false, t.source.Read(pid, e)
+}
+
+// bury takes in the end of a process that has lost its children to another.
+func (t *Tree) bury(id process.ID) {
+	var e process.Event
+	err := t.source.Read(id.PID, &e)
+	switch {
+	case err == nil && e.ID.Same(id):
+		if e.Zombie {
+			t.apply(&e)
+		}
+	case err == nil, errors.Is(err, source.ErrGone):
+		t.apply(&process.Event{Kind: process.Gone, Time: now(), ID: id})
+	}
+}
+
+// apply takes an event into memory. Each process that memory did not have pays
+// for a look at two that it has, so that the ended do not pile up.
+func (t *Tree) apply(e *process.Event) {
+	t.mu.Lock()
+	before := t.table.Len()
+	if old := t.table.ByPID(e.ID.PID); old != 0 && !t.table.ID(old).Same(e.ID) && e.Kind == process.Seen {
+		t.requestUpdate()
+	}
+	t.table.Apply(e)
+	grown := t.table.Len() - before
+	t.mu.Unlock()
+	if grown > 0 {
+		t.sweep(2 * grown)
+	}
+}
