@@ -1,0 +1,84 @@
+package linuxtest
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A Feature is a privilege, or a feature of the kernel, that a test needs and
+// not every machine has.
+type Feature string
+
+// The features, by the names that LINEAGE_MUST_RUN takes.
+const (
+	// Root is to be root, with the capabilities to read and end the
+	// processes of others.
+	Root Feature = "root"
+	// Cgroups is to make a cgroup, in the hierarchy that the container
+	// group is taken from, and to move a process there.
+	Cgroups Feature = "cgroup"
+	// PIDNamespace is to make a PID namespace, as root or with a user
+	// namespace.
+	PIDNamespace Feature = "pidns"
+	// UserNamespace is to make a user namespace.
+	UserNamespace Feature = "userns"
+	// PidfdInfo is PIDFD_GET_INFO, of Linux 6.13.
+	PidfdInfo Feature = "pidfd-info"
+	// Pidfs is the identity of a process by the inode of a pidfd, of
+	// Linux 6.9.
+	Pidfs Feature = "pidfs"
+	// SetTID is to choose the PID of a new process: clone3 with set_tid.
+	SetTID Feature = "set-tid"
+	// Hidepid is to mount a /proc with hidepid.
+	Hidepid Feature = "hidepid"
+)
+
+// MustRunEnv names the environment variable with the features, separated by
+// commas, that the machine has to have, or "all".
+const MustRunEnv = "LINEAGE_MUST_RUN"
+
+// Need skips the test if the machine lacks one of the features, and fails it
+// if LINEAGE_MUST_RUN demands that one.
+func Need(t testing.TB, features ...Feature) {
+	t.Helper()
+	demanded, unknown := demands(os.Getenv(MustRunEnv))
+	if unknown != "" {
+		t.Fatalf("%s: there is no feature %q", MustRunEnv, unknown)
+	}
+	for _, f := range features {
+		probe, known := probes[f]
+		if !known {
+			t.Fatalf("there is no feature %q", f)
+		}
+		why, ok := probe()
+		if ok {
+			continue
+		}
+		if demanded(f) {
+			t.Fatalf("needs %s, which %s demands: %s", f, MustRunEnv, why)
+		}
+		t.Skipf("needs %s: %s", f, why)
+	}
+}
+
+// Has reports whether the machine has the feature.
+func Has(f Feature) bool {
+	_, ok := probes[f]()
+	return ok
+}
+
+// demands reads the value of LINEAGE_MUST_RUN. It returns a name in it that is
+// none of a feature.
+func demands(value string) (demanded func(Feature) bool, unknown string) {
+	names := strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' })
+	for _, name := range names {
+		if _, ok := probes[Feature(name)]; !ok && name != "all" {
+			return nil, name
+		}
+	}
+	return func(f Feature) bool {
+		return slices.Contains(names, "all") || slices.Contains(names, string(f))
+	}, ""
+}

@@ -1,0 +1,195 @@
+package linuxtest
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A probe tries for real whether there is a feature, and says why not.
+type probe func() (why string, ok bool)
+
+var probes = map[Feature]probe{
+	Root:          once(probeRoot),
+	Cgroups:       once(probeCgroups),
+	PIDNamespace:  once(probePIDNamespace),
+	UserNamespace: once(probeUserNamespace),
+	PidfdInfo:     once(probePidfdInfo),
+	Pidfs:         once(probePidfs),
+	SetTID:        once(probeSetTID),
+	Hidepid:       once(probeHidepid),
+}
+
+func once(try func() error) probe {
+	result := sync.OnceValue(try)
+	return func() (string, bool) {
+		if err := result(); err != nil {
+			return err.Error(), false
+		}
+		return "", true
+	}
+}
+
+func probeRoot() error {
+	if uid := os.Geteuid(); uid != 0 {
+		return fmt.Errorf("user ID %d", uid)
+	}
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&header, &data[0]); err != nil {
+		return fmt.Errorf("capget: %w", err)
+	}
+	for bit, name := range map[int]string{
+		unix.CAP_SYS_ADMIN: "CAP_SYS_ADMIN", unix.CAP_SYS_PTRACE: "CAP_SYS_PTRACE", unix.CAP_KILL: "CAP_KILL",
+		unix.CAP_SETUID: "CAP_SETUID", unix.CAP_SETGID: "CAP_SETGID", unix.CAP_DAC_OVERRIDE: "CAP_DAC_OVERRIDE",
+	} {
+		if data[bit/32].Effective&(1<<(bit%32)) == 0 {
+			return fmt.Errorf("root without %s", name)
+		}
+	}
+	return nil
+}
+
+// probeProcess runs act on a process that waits for its end.
+func probeProcess(sys *syscall.SysProcAttr, act func(pid int) error) error {
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = actorEnviron("probe")
+	cmd.SysProcAttr = sys
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	err = act(cmd.Process.Pid)
+	return errors.Join(err, in.Close(), cmd.Wait())
+}
+
+func probeCgroups() (err error) {
+	parents, err := hierarchies()
+	if err != nil {
+		return err
+	}
+	parent, err := forContainers(parents)
+	if err != nil {
+		return err
+	}
+	g, err := parent.make()
+	if err != nil {
+		return err
+	}
+	return errors.Join(probeProcess(nil, g.add), g.remove())
+}
+
+func probePIDNamespace() error {
+	sys := newPIDNamespace()
+	return probeProcess(&sys, func(int) error { return nil })
+}
+
+func probeUserNamespace() error {
+	sys := syscall.SysProcAttr{
+		Cloneflags:  unix.CLONE_NEWUSER,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}},
+	}
+	return probeProcess(&sys, func(int) error { return nil })
+}
+
+// ownPidfd runs act on a pidfd of the test binary.
+func ownPidfd(act func(fd int) error) error {
+	fd, err := unix.PidfdOpen(os.Getpid(), 0)
+	if err != nil {
+		return fmt.Errorf("pidfd_open: %w", err)
+	}
+	return errors.Join(act(fd), unix.Close(fd))
+}
+
+func probePidfdInfo() error {
+	return ownPidfd(func(fd int) error {
+		var info [96]byte                     // struct pidfd_info, of which the kernel fills 64
+		*(*uint64)(unsafe.Pointer(&info)) = 1 // PIDFD_INFO_PID
+		const getInfo = 0xc040ff0b            // PIDFD_GET_INFO with the first size it had
+		_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), getInfo, uintptr(unsafe.Pointer(&info)))
+		if errno != 0 {
+			return fmt.Errorf("PIDFD_GET_INFO: %w", errno)
+		}
+		return nil
+	})
+}
+
+func probePidfs() error {
+	return ownPidfd(func(fd int) error {
+		var st unix.Statfs_t
+		if err := unix.Fstatfs(fd, &st); err != nil {
+			return fmt.Errorf("fstatfs of a pidfd: %w", err)
+		}
+		if st.Type != unix.PID_FS_MAGIC {
+			return fmt.Errorf("a pidfd is not in pidfs but in a file system of type %#x", st.Type)
+		}
+		return nil
+	})
+}
+
+// probeSetTID asks for a PID that is taken. No process comes of it: alloc_pid
+// fails with EPERM who may not choose, and with EEXIST who may.
+func probeSetTID() error {
+	pid := int32(os.Getpid())
+	args := cloneArgs{
+		exitSignal: uint64(unix.SIGCHLD),
+		setTID:     uint64(uintptr(unsafe.Pointer(&pid))),
+		setTIDSize: 1,
+	}
+	_, _, errno := syscall.RawSyscall(unix.SYS_CLONE3, uintptr(unsafe.Pointer(&args)), unsafe.Sizeof(args), 0)
+	if errno == syscall.EEXIST {
+		return nil
+	}
+	return fmt.Errorf("clone3 with set_tid: %w", errno)
+}
+
+func probeHidepid() error {
+	f, err := mountProc("hidepid", "2")
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// MountProc mounts a /proc with the option, such as "hidepid", set to value,
+// and returns its path, which leads there as long as the test lasts. It is
+// mounted nowhere that another process could see it. It needs [Hidepid].
+func MountProc(t testing.TB, option, value string) string {
+	t.Helper()
+	f, err := mountProc(option, value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() })
+	return fmt.Sprintf("/proc/self/fd/%d", f.Fd())
+}
+
+func mountProc(option, value string) (mount *os.File, err error) {
+	fs, err := unix.Fsopen("proc", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("fsopen of proc: %w", err)
+	}
+	defer func() { err = errors.Join(err, unix.Close(fs)) }()
+	if err := unix.FsconfigSetString(fs, option, value); err != nil {
+		return nil, fmt.Errorf("proc with %s=%s: %w", option, value, err)
+	}
+	if err := unix.FsconfigCreate(fs); err != nil {
+		return nil, fmt.Errorf("making a proc: %w", err)
+	}
+	fd, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("mounting a proc: %w", err)
+	}
+	return os.NewFile(uintptr(fd), "proc"), nil
+}

@@ -1,0 +1,134 @@
+package linuxtest
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Link is one process of a chain.
+type Link struct {
+	PID int
+	// PPID is what getppid(2) returned in it.
+	PPID int
+}
+
+// Chain makes the actor, a bare one, the head of a chain of n more processes,
+// each the child of the one before, and returns them in order. They live
+// until the actor does no more; it takes no other command. If fewer could be
+// made, the error says why.
+func (a *Actor) Chain(n int) ([]Link, error) {
+	a.set.t.Helper()
+	m, err := a.command(opChain)
+	if err != nil {
+		return nil, err
+	}
+	if !a.bare || a.level != nil {
+		return nil, errors.New("a chain begins with a bare actor in the test's PID namespace")
+	}
+	m.args[0] = uint64(n)
+	if err := a.ch.send(a.bareClone(m)); err != nil {
+		return nil, a.lost(err)
+	}
+	conn := a.ch.conn
+	a.set.t.Cleanup(func() {
+		// From the last one up, each ends and is reaped by its parent.
+		_ = conn.Close()
+		if err := pollEnd(a.pidfd); err != nil {
+			a.set.t.Errorf("the chain below %d: %v", a.PID, err)
+		}
+	})
+	links := make([]Link, 0, n)
+	for len(links) < n {
+		if _, err := a.ch.receive(); err != nil {
+			return links, a.lost(err)
+		}
+		if m.op != opLink {
+			return links, fmt.Errorf("clone3: %w", unix.Errno(m.args[0]))
+		}
+		links = append(links, Link{PID: int(m.args[1]), PPID: int(m.args[2])})
+	}
+	return links, nil
+}
+
+// EndChain ends a chain and returns when all of it but the actor, which is a
+// zombie then, has been reaped.
+func (a *Actor) EndChain() {
+	a.set.t.Helper()
+	_ = a.ch.conn.Close()
+	a.end("end of a chain")
+}
+
+// Churn makes the actor, a bare one, have n children one after the other, of
+// which it ends and reaps the oldest so that never more than keep, at most 64,
+// live. With none kept, each ends by itself. It returns the PIDs of those that
+// live now, who count for the next Churn.
+func (a *Actor) Churn(n, keep int) ([]int, error) {
+	a.set.t.Helper()
+	if !a.bare || a.level != nil || keep > window {
+		return nil, errors.New("a bare actor in the test's PID namespace keeps at most " + strconv.Itoa(window) + " children")
+	}
+	m, err := a.command(opChurn)
+	if err != nil {
+		return nil, err
+	}
+	m.args[0], m.args[1] = uint64(n), uint64(keep)
+	made, err := a.call(a.bareClone(m))
+	if err != nil {
+		return nil, err
+	}
+	if int(made) != n {
+		return nil, fmt.Errorf("%d of %d children", made, n)
+	}
+	var alive []int
+	for i := range window {
+		if pid := binary.NativeEndian.Uint64(m.data[8*i:]); pid != 0 {
+			alive = append(alive, int(pid))
+		}
+	}
+	a.children = alive
+	return alive, nil
+}
+
+// bareClone puts the arguments of clone3 for plain children in data.
+func (a *Actor) bareClone(m *message) int {
+	args := (*cloneArgs)(unsafe.Pointer(&m.data))
+	*args = cloneArgs{flags: cloneClearSighand, exitSignal: uint64(unix.SIGCHLD)}
+	return int(unsafe.Sizeof(*args))
+}
+
+// Room returns how many more processes the test may make, by its user's limit
+// (RLIMIT_NPROC) and by kernel.pid_max. It leaves half of them to others.
+func Room() (int, error) {
+	room, err := number("/proc/sys/kernel/pid_max")
+	if err != nil {
+		return 0, err
+	}
+	threads, err := number("/proc/sys/kernel/threads-max")
+	if err != nil {
+		return 0, err
+	}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NPROC, &limit); err != nil {
+		return 0, err
+	}
+	room = min(room, threads)
+	if os.Geteuid() != 0 && limit.Cur < uint64(room) {
+		room = int(limit.Cur)
+	}
+	return room / 2, nil
+}
+
+func number(name string) (int, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimSpace(string(text)))
+}
