@@ -1,0 +1,244 @@
+package main
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/proclineage/lineage"
+	"github.com/proclineage/lineage/process"
+	"github.com/spf13/cobra"
+)
+
+func newAncestors(a *app) *cobra.Command {
+	var sameCgroup, creators bool
+	c := &cobra.Command{
+		Use:   "ancestors PID",
+		Short: "The processes above one, nearest first",
+		Long: `List the processes above PID, nearest first: its parent, the parent's parent
+and so on. They are the parents of now: a process whose parent has ended was
+adopted by another one.
+
+PID may also be an id as --output json writes it (48213@17123.45~90122), which
+never means another process that has got the PID since. The ID of a thread
+stands for its process.
+
+With --creators the list goes from each process to the one that made it, which
+may have ended. Where that is not known, "?" marks the earliest known parent,
+and others may stand in between.`,
+		Example: `  lineage ancestors 48213
+  lineage ancestors --same-cgroup 48213
+  lineage ancestors --output ndjson 48213 | jq -r .name`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completePIDs,
+		RunE: func(_ *cobra.Command, args []string) error {
+			t, err := a.open()
+			if err != nil {
+				return err
+			}
+			defer t.Close()
+			p, err := processOf(t, args[0])
+			if err != nil {
+				return err
+			}
+			list := ancestry{a: a, tree: t, describer: newDescriber(t), process: p}
+			switch {
+			case creators:
+				err = list.byCreator()
+			case sameCgroup:
+				err = list.inSameCgroup()
+			default:
+				err = list.byParent()
+			}
+			if err != nil {
+				return err
+			}
+			return list.write(creators)
+		},
+	}
+	f := c.Flags()
+	f.BoolVar(&sameCgroup, "same-cgroup", false, "only up to the first that is in another container group")
+	f.BoolVar(&creators, "creators", false, "go from each process to the one that made it")
+	c.MarkFlagsMutuallyExclusive("same-cgroup", "creators")
+	return c
+}
+
+// processOf returns the process that a PID, a thread's ID or an ID names.
+func processOf(t *lineage.Tree, arg string) (process.Process, error) {
+	if strings.Contains(arg, "@") {
+		id, err := process.ParseID(arg)
+		if err != nil {
+			return process.Process{}, usagef("%w", err)
+		}
+		p, err := t.ProcessByID(id)
+		if err != nil {
+			return p, explain(arg, err)
+		}
+		return p, nil
+	}
+	pid, err := strconv.Atoi(arg)
+	if err != nil {
+		return process.Process{}, usagef("%q is not a PID: to ask by name or port, use 'lineage why'", arg)
+	}
+	p, err := t.Process(pid)
+	if err != nil {
+		return p, explain("process "+arg, err)
+	}
+	return p, nil
+}
+
+// ancestry is the answer of lineage ancestors.
+type ancestry struct {
+	a         *app
+	tree      *lineage.Tree
+	describer *describer
+	process   process.Process
+	objects   []Object
+	// topUnknown says that who made the last one is not known.
+	topUnknown bool
+}
+
+func (l *ancestry) byParent() error {
+	above, err := l.tree.AncestorsByID(l.process.ID)
+	if err := l.a.tolerate(err); err != nil {
+		return explain("process "+strconv.Itoa(l.process.ID.PID), err)
+	}
+	for i := range above {
+		l.objects = append(l.objects, l.describer.detailed(&above[i]))
+	}
+	return nil
+}
+
+// inSameCgroup asks the library's own question, which answers with PIDs.
+func (l *ancestry) inSameCgroup() error {
+	pids, err := l.tree.FindAllAncestorProcessIDsInSameCgroup(l.process.ID.PID)
+	if err := l.a.tolerate(err); err != nil {
+		return explain("process "+strconv.Itoa(l.process.ID.PID), err)
+	}
+	for _, pid := range pids {
+		p, err := l.tree.Process(pid)
+		if err != nil {
+			l.a.gaps = append(l.a.gaps, &lineage.IncompleteError{PID: pid, Err: err})
+			break
+		}
+		l.objects = append(l.objects, l.describer.detailed(&p))
+	}
+	return nil
+}
+
+func (l *ancestry) byCreator() error {
+	steps, err := l.tree.LineageByID(l.process.ID)
+	if err := l.a.tolerate(err); err != nil {
+		return explain("process "+strconv.Itoa(l.process.ID.PID), err)
+	}
+	for i := range steps {
+		if i == 0 {
+			continue // the process itself
+		}
+		o := l.describer.detailed(&steps[i].Process)
+		o.Gap = &steps[i].Gap
+		l.objects = append(l.objects, o)
+	}
+	if n := len(steps); n > 0 {
+		l.topUnknown = steps[n-1].Process.Creator.Evidence == process.Unknown
+	}
+	return nil
+}
+
+func (l *ancestry) write(creators bool) error {
+	info := l.tree.Source()
+	if l.a.output.value != "text" {
+		return l.a.emit("ancestors", info, l.objects)
+	}
+	s := l.a.screen()
+	writeAncestors(s, l.objects, creators, time.Local)
+	name := safe(l.process.Name) + " " + strconv.Itoa(l.process.ID.PID)
+	if len(l.objects) == 0 {
+		s.line(span{name + ": nothing is known to be above it", plain})
+	}
+	s.line()
+	if creators && (l.topUnknown || slices.ContainsFunc(l.objects, func(o Object) bool { return o.Gap != nil && *o.Gap })) {
+		s.field("?", span{"the earliest known parent: " + info.Name + " cannot tell whether it made or adopted", dim})
+		s.field("", span{"the process above it; others that have ended may stand in between", dim})
+	}
+	s.field("source", span{sourceLine(info), dim})
+	return nil
+}
+
+// writeAncestors writes the table, one line a process.
+func writeAncestors(s *screen, objects []Object, creators bool, zone *time.Location) {
+	if len(objects) == 0 {
+		return
+	}
+	head := []span{{"PID", dim}, {"NAME", dim}, {"USER", dim}, {"STARTED", dim}, {"CONTAINER GROUP", dim}}
+	if creators {
+		head = slices.Insert(head, 1, span{"LINK", dim})
+	}
+	rows := [][]span{head}
+	for i := range objects {
+		o := &objects[i]
+		row := []span{
+			{strconv.Itoa(o.PID), plain},
+			{shownName(o), bold},
+			{shownUser(o), plain},
+			{shownStart(o, zone), plain},
+			{shownGroup(o), place},
+		}
+		if creators {
+			link := span{"creator", plain}
+			if o.Gap != nil && *o.Gap {
+				link = span{"?", alarm}
+			}
+			row = slices.Insert(row, 1, link)
+		}
+		rows = append(rows, row)
+	}
+	s.table(map[int]bool{0: true}, rows...)
+}
+
+// shownName is the name of a process in text, with what is special about it.
+func shownName(o *Object) string {
+	name := safe(o.Name)
+	switch {
+	case name == "":
+		name = "?"
+	case o.Kernel:
+		name = "[" + name + "]"
+	}
+	switch o.State {
+	case "zombie", "ended":
+		name += " <" + o.State + ">"
+	}
+	return name
+}
+
+func shownUser(o *Object) string {
+	if o.User == nil {
+		return "?"
+	}
+	return safe(*o.User)
+}
+
+// shownStart is when the process began, to the second.
+func shownStart(o *Object, zone *time.Location) string {
+	if start, ok := startOf(o); ok {
+		return start.In(zone).Format(time.DateTime)
+	}
+	return "?"
+}
+
+func startOf(o *Object) (time.Time, bool) {
+	if o.Start == nil {
+		return time.Time{}, false
+	}
+	start, err := time.Parse(time.RFC3339Nano, *o.Start)
+	return start, err == nil
+}
+
+func shownGroup(o *Object) string {
+	if o.CgroupGroup == nil {
+		return "-"
+	}
+	return safe(*o.CgroupGroup)
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/proclineage/lineage"
+)
+
+// app is what the subcommands share: where they read and write, and the
+// settings that hold for all of them.
+type app struct {
+	stdin    io.Reader
+	stdout   *bufio.Writer
+	stderr   io.Writer
+	terminal int // columns of the terminal that stdout is, 0 if it is none
+	getenv   func(string) string
+
+	output  choice
+	color   choice
+	source  choice
+	proc    string
+	noTrunc bool
+	strict  bool
+
+	began bool    // the arguments were understood
+	gaps  []error // why the answer is not complete
+}
+
+// open returns the tree that all questions go to.
+func (a *app) open() (*lineage.Tree, error) {
+	t, err := lineage.NewTree(lineage.Options{ProcPath: a.proc, Source: a.source.value})
+	if err != nil {
+		return nil, fmt.Errorf("%w (see 'lineage doctor')", err)
+	}
+	return t, nil
+}
+
+// tolerate keeps the error of an answer that is right as far as it goes, for
+// the end, and returns any other.
+func (a *app) tolerate(err error) error {
+	if errors.Is(err, lineage.ErrIncomplete) {
+		a.gaps = append(a.gaps, err)
+		return nil
+	}
+	return err
+}
+
+// incomplete tells of what was tolerated, and returns it with --strict.
+func (a *app) incomplete() error {
+	if len(a.gaps) == 0 {
+		return nil
+	}
+	if a.strict {
+		return &statusError{exitIncomplete, errors.New(gapText(a.gaps))}
+	}
+	a.warn(gapText(a.gaps))
+	return nil
+}
+
+// gapText says in one line why an answer is not complete; empty if it is.
+func gapText(gaps []error) string {
+	if len(gaps) == 0 {
+		return ""
+	}
+	text := oneLine(gaps[0].Error())
+	if more := len(gaps) - 1; more > 0 {
+		text += fmt.Sprintf(" (and %d more like it)", more)
+	}
+	return text
+}
+
+// warn writes a line to stderr, after all that was written to stdout so far.
+func (a *app) warn(text string) {
+	_ = a.stdout.Flush() // its error stays in the writer for the end
+	fmt.Fprintf(a.stderr, "lineage: %s\n", text)
+}
+
+// screen returns where text goes, fitted and coloured as was asked for.
+func (a *app) screen() *screen {
+	s := &screen{w: a.stdout, width: a.terminal}
+	if a.noTrunc {
+		s.width = 0
+	}
+	switch a.color.value {
+	case "always":
+		s.color = true
+	case "auto":
+		s.color = a.terminal > 0 && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
+	}
+	return s
+}
+
+// sourceLine says in one line where the answers come from and what they
+// cannot tell.
+func sourceLine(info lineage.SourceInfo) string {
+	if len(info.Limits) == 0 {
+		return info.Name
+	}
+	var topics []string
+	for _, l := range info.Limits {
+		topic, _, _ := strings.Cut(l.String(), ":")
+		topics = append(topics, topic)
+	}
+	return info.Name + "; cannot tell all of: " + strings.Join(topics, ", ") + " (see lineage doctor)"
+}

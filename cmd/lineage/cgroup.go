@@ -1,0 +1,151 @@
+package main
+
+import (
+	"strconv"
+
+	"github.com/proclineage/lineage/cgroup"
+	"github.com/spf13/cobra"
+)
+
+func newCgroup(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "cgroup PATH… | PID…",
+		Short: "How the path of a cgroup is read",
+		Long: `Say how lineage reads the path of a cgroup: which container and pod, and which
+unit of systemd its processes belong to. It shows why a container was or was not
+recognised.
+
+PATH is a path as it stands in /proc/PID/cgroup. Only the text counts: there
+need be no such cgroup. For a PID, the paths of the process are read, and the one
+that is its container group is marked.
+
+With --output json or ndjson it writes one object a line for each argument:
+path, runtime, container, pod, role and more, null where there is none.`,
+		Example: `  lineage cgroup 48213
+  lineage cgroup /system.slice/docker-8fbd….scope
+  lineage cgroup -o json $(cut -d: -f3 /proc/48213/cgroup)`,
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: a.completePIDs,
+		RunE: func(_ *cobra.Command, args []string) error {
+			var objects []PathObject
+			for _, arg := range args {
+				o, err := a.readPath(arg)
+				if err != nil {
+					return err
+				}
+				objects = append(objects, o)
+			}
+			s := a.screen()
+			for i := range objects {
+				if a.output.value != "text" {
+					if err := a.encode(objects[i], ""); err != nil {
+						return err
+					}
+					continue
+				}
+				if i > 0 {
+					s.line()
+				}
+				writePath(s, &objects[i])
+			}
+			return nil
+		},
+	}
+}
+
+// readPath reads an argument of lineage cgroup.
+func (a *app) readPath(arg string) (PathObject, error) {
+	switch {
+	case arg == "":
+		return PathObject{}, usagef("an empty path: the root cgroup is /")
+	case !isDigits(arg):
+		if arg[0] != '/' {
+			return PathObject{}, usagef("%q is neither a PID nor a path: paths begin with /", arg)
+		}
+		return pathObject(arg, cgroup.Identify(arg), cgroup.UnitOf(arg)), nil
+	}
+	t, err := a.open()
+	if err != nil {
+		return PathObject{}, err
+	}
+	defer t.Close()
+	p, err := processOf(t, arg)
+	if err != nil {
+		return PathObject{}, err
+	}
+	w := whereaboutsOf(p.Cgroup)
+	o := pathObject(p.Cgroup.Group, w.identity, w.unit)
+	o.PID = &p.ID.PID
+	marked := false
+	for line, err := range cgroup.Lines(p.Cgroup.Membership) {
+		if err != nil {
+			continue
+		}
+		is := !marked && line.Path == p.Cgroup.Group
+		marked = marked || is
+		o.Lines = append(o.Lines, GroupLine{line.String(), is})
+	}
+	return o, nil
+}
+
+func pathObject(path string, i cgroup.Identity, u cgroup.Unit) PathObject {
+	o := PathObject{
+		Schema:       schema,
+		Path:         path,
+		Runtime:      optional(string(i.Runtime)),
+		Container:    optional(i.Container),
+		Pod:          optional(i.Pod),
+		Role:         optional(roleName(i.Role)),
+		Serves:       optional(i.Beside),
+		Inside:       optional(i.Inside),
+		Unit:         optional(u.Name),
+		Slice:        optional(u.Slice),
+		UserUnit:     optional(u.UserUnit),
+		LoginSession: optional(u.Session),
+	}
+	if u.OwnerUID >= 0 {
+		o.OwnerUID = &u.OwnerUID
+	}
+	return o
+}
+
+func writePath(s *screen, o *PathObject) {
+	if o.PID != nil {
+		s.line(span{"process " + strconv.Itoa(*o.PID), bold})
+		for _, l := range o.Lines {
+			if l.ContainerGroup {
+				s.field("cgroup", span{safe(l.Line), plain}, span{"  ← container group", place})
+			} else {
+				s.field("cgroup", span{safe(l.Line), dim})
+			}
+		}
+	} else {
+		s.line(span{safe(o.Path), bold})
+	}
+	role := o.Role
+	if role == nil {
+		role = new("none: its processes are the host's")
+		if o.Pod != nil {
+			role = new("none")
+		}
+	}
+	fields := []struct {
+		label string
+		value *string
+	}{
+		{"role", role}, {"runtime", o.Runtime}, {"container", o.Container}, {"serves", o.Serves},
+		{"pod", o.Pod}, {"inside", o.Inside}, {"unit", o.Unit}, {"user unit", o.UserUnit},
+		{"slice", o.Slice}, {"session", o.LoginSession},
+	}
+	for _, f := range fields {
+		switch {
+		case f.value != nil:
+			s.field(f.label, span{safe(*f.value), plain})
+		case f.label == "container" || f.label == "runtime" && o.Role != nil:
+			s.field(f.label, span{"not known from the path", dim})
+		}
+	}
+	if o.OwnerUID != nil {
+		s.field("user", span{strconv.Itoa(*o.OwnerUID), plain})
+	}
+}

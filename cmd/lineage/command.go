@@ -1,0 +1,182 @@
+package main
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// newRoot returns the command with all of its subcommands.
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "lineage",
+		Short: "Who started a process, through whom, in which container",
+		Long: `lineage answers, for any process of this host: who started it, through whom,
+and in which container.
+
+Each flag below that all commands share can be set by a variable as well:
+LINEAGE_OUTPUT for --output, LINEAGE_NO_TRUNC for --no-trunc and so on. A flag
+goes before its variable. NO_COLOR is heeded where --color is auto.
+
+Exit status:
+` + indent(exitHelp, "  "),
+		Example: `  lineage why nginx          why is nginx running?
+  lineage why :8080          who listens on port 8080, and why?
+  lineage ancestors 48213    one line for each process above 48213
+  lineage tree --by container
+  lineage doctor             what can lineage know on this host?`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          noSuchCommand,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
+			if err := fromEnvironment(c.Root().PersistentFlags(), a.getenv); err != nil {
+				return err
+			}
+			a.began = true
+			return nil
+		},
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
+
+	a.output = choice{"text", []string{"text", "json", "ndjson"}}
+	a.color = choice{"auto", []string{"auto", "always", "never"}}
+	a.source = choice{"auto", []string{"auto", "procfs"}}
+	f := root.PersistentFlags()
+	f.VarP(&a.output, "output", "o", "how to answer: text, json (one document) or ndjson (one object a line)")
+	f.Var(&a.color, "color", "when to colour: auto, always or never")
+	f.StringVar(&a.proc, "proc", "/proc", "where procfs is mounted")
+	f.Var(&a.source, "source", "where to learn of processes: auto (the best that works) or procfs")
+	f.BoolVar(&a.noTrunc, "no-trunc", false, "do not cut lines at the width of the terminal")
+	f.BoolVar(&a.strict, "strict", false, "end with status 5 where the answer is not complete")
+	for name, c := range map[string]*choice{"output": &a.output, "color": &a.color, "source": &a.source} {
+		must(root.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(c.allowed, cobra.ShellCompDirectiveNoFileComp)))
+	}
+
+	root.AddCommand(
+		newWhy(a),
+		newAncestors(a),
+		newTree(a),
+		newCgroup(a),
+		newDoctor(a),
+		newVersion(a),
+		newMan(a),
+	)
+	root.SetHelpCommand(newHelp(root))
+	return root
+}
+
+// newHelp is cobra's help, but for topics that there are not: those are wrong
+// usage.
+func newHelp(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Help for a command",
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			var names []string
+			for _, c := range root.Commands() {
+				if c.IsAvailableCommand() {
+					names = append(names, c.Name())
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			c, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return usagef("there is no command %q: 'lineage --help' lists them", strings.Join(args, " "))
+			}
+			c.InitDefaultHelpFlag()
+			return c.Help()
+		},
+	}
+}
+
+// noSuchCommand refuses arguments of the root, which are no subcommand.
+func noSuchCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	c.SuggestionsMinimumDistance = 2
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		return usagef("there is no command %q: did you mean %s?", args[0], strings.Join(near, " or "))
+	}
+	return usagef("there is no command %q", args[0])
+}
+
+// flagError makes pflag's errors say what may be given.
+func flagError(err error) error {
+	var bad *pflag.InvalidValueError
+	if errors.As(err, &bad) {
+		if c, ok := bad.GetFlag().Value.(*choice); ok {
+			return usagef("--%s %q: it may be %s", bad.GetFlag().Name, bad.GetValue(), c.list())
+		}
+		return usagef("--%s %q: %w", bad.GetFlag().Name, bad.GetValue(), bad.Unwrap())
+	}
+	return err
+}
+
+// fromEnvironment sets each flag that was not given from its variable.
+func fromEnvironment(flags *pflag.FlagSet, getenv func(string) string) error {
+	var bad error
+	flags.VisitAll(func(f *pflag.Flag) {
+		name := variable(f.Name)
+		value := getenv(name)
+		if f.Changed || value == "" || bad != nil {
+			return
+		}
+		if err := f.Value.Set(value); err != nil {
+			if c, ok := f.Value.(*choice); ok {
+				bad = usagef("%s=%q: it may be %s", name, value, c.list())
+			} else {
+				bad = usagef("%s=%q: it may be true or false", name, value)
+			}
+		}
+	})
+	return bad
+}
+
+// variable returns the name of the variable that stands for a flag.
+func variable(flag string) string {
+	return "LINEAGE_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// choice is the value of a flag that takes one of a few words.
+type choice struct {
+	value   string
+	allowed []string
+}
+
+var errChoice = errors.New("not one of the words that may stand here")
+
+func (c *choice) String() string { return c.value }
+func (c *choice) Type() string   { return "WORD" }
+
+// Set implements [pflag.Value].
+func (c *choice) Set(s string) error {
+	if !slices.Contains(c.allowed, s) {
+		return errChoice
+	}
+	c.value = s
+	return nil
+}
+
+func (c *choice) list() string {
+	last := len(c.allowed) - 1
+	return strings.Join(c.allowed[:last], ", ") + " or " + c.allowed[last]
+}
+
+// must is for what only a mistake in this program can make fail.
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+func indent(text, by string) string {
+	return by + strings.ReplaceAll(text, "\n", "\n"+by)
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/proclineage/lineage/process"
+)
+
+// forest is which processes are shown, and which below which. A process is
+// known by its place in procs.
+type forest struct {
+	procs  []process.Process // the oldest first
+	parent []int32           // the place of the parent, none where it has none here
+	shown  []bool
+	hit    []bool // matches, where there is something to match
+
+	roots []int32
+	first []int32 // the oldest shown child
+	next  []int32 // the next younger shown sibling
+}
+
+const none = int32(-1)
+
+// newForest puts each process below its parent. All are shown.
+func newForest(procs []process.Process) *forest {
+	slices.SortFunc(procs, func(p, q process.Process) int { return byStart(&p, &q) })
+	f := &forest{
+		procs:  procs,
+		parent: make([]int32, len(procs)),
+		shown:  make([]bool, len(procs)),
+		hit:    make([]bool, len(procs)),
+	}
+	byPID := make(map[int]int32, len(procs))
+	for i := range procs {
+		byPID[procs[i].ID.PID] = int32(i)
+	}
+	for i := range procs {
+		f.shown[i] = true
+		f.parent[i] = none
+		link := procs[i].Parent
+		up, ok := byPID[link.ID.PID]
+		if link.Evidence == process.Unknown || !ok || up == int32(i) || link.ID.Known() && !link.ID.Same(procs[up].ID) {
+			continue
+		}
+		f.parent[i] = up
+	}
+	f.breakCircles()
+	return f
+}
+
+// breakCircles makes a root of one process of each circle. There is none in
+// the kernel; PIDs that were read one after the other can make one.
+func (f *forest) breakCircles() {
+	state := make([]uint8, len(f.procs)) // 1: on the way up, 2: known to end
+	for i := range f.procs {
+		for at := int32(i); at != none && state[at] != 2; at = f.parent[at] {
+			if state[at] == 1 {
+				f.parent[at] = none
+				break
+			}
+			state[at] = 1
+		}
+		for at := int32(i); at != none && state[at] == 1; at = f.parent[at] {
+			state[at] = 2
+		}
+	}
+}
+
+// hide takes processes out; those below them become roots.
+func (f *forest) hide(hidden func(*process.Process) bool) (count int) {
+	for i := range f.procs {
+		if f.shown[i] && hidden(&f.procs[i]) {
+			f.shown[i] = false
+			count++
+		}
+	}
+	return count
+}
+
+// keepBelow leaves only the given processes and all below them.
+func (f *forest) keepBelow(tops map[int]bool) {
+	state := make([]uint8, len(f.procs)) // 1: is below, 2: is not
+	var below func(i int32) uint8
+	below = func(i int32) uint8 {
+		switch {
+		case i == none:
+			return 2
+		case state[i] != 0:
+		case tops[f.procs[i].ID.PID]:
+			state[i] = 1
+		default:
+			state[i] = below(f.parent[i])
+		}
+		return state[i]
+	}
+	for i := range f.procs {
+		f.shown[i] = f.shown[i] && below(int32(i)) == 1
+	}
+}
+
+// keepMatches leaves what matches and what is above it, and returns how many
+// match.
+func (f *forest) keepMatches(match func(*process.Process) bool) (count int) {
+	keep := make([]bool, len(f.procs))
+	for i := range f.procs {
+		if !f.shown[i] || !match(&f.procs[i]) {
+			continue
+		}
+		f.hit[i] = true
+		count++
+		for at := int32(i); at != none && f.shown[at] && !keep[at]; at = f.parent[at] {
+			keep[at] = true
+		}
+	}
+	f.shown = keep
+	return count
+}
+
+// link makes the lists of roots and children of what is shown. Within says
+// whether two may hang together.
+func (f *forest) link(within func(child, parent int32) bool) {
+	f.roots = f.roots[:0]
+	f.first, f.next = make([]int32, len(f.procs)), make([]int32, len(f.procs))
+	for i := range f.first {
+		f.first[i], f.next[i] = none, none
+	}
+	for i := int32(len(f.procs)) - 1; i >= 0; i-- {
+		if !f.shown[i] {
+			continue
+		}
+		up := f.parent[i]
+		if up == none || !f.shown[up] || !within(i, up) {
+			f.roots = append(f.roots, i)
+			continue
+		}
+		f.next[i] = f.first[up]
+		f.first[up] = i
+	}
+	slices.Reverse(f.roots)
+}
+
+// below returns how many processes are shown below one.
+func (f *forest) below(i int32) int {
+	n := 0
+	for c := f.first[i]; c != none; c = f.next[c] {
+		n += 1 + f.below(c)
+	}
+	return n
+}

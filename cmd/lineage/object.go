@@ -1,0 +1,135 @@
+package main
+
+// schema is the name of the form of everything that --output json and ndjson
+// write. Fields may be added to it; one that is there keeps its name and its
+// meaning.
+const schema = "lineage/v1"
+
+// Object is one process in JSON. docs/output.md says what each field means.
+// A pointer that is nil is written as null: not known, or not asked for.
+type Object struct {
+	// Schema is set where the object stands alone, in ndjson.
+	Schema string `json:"schema,omitempty"`
+
+	PID             int     `json:"pid"`
+	ID              string  `json:"id"`
+	PPID            *int    `json:"ppid"`
+	ParentID        *string `json:"parent_id"`
+	ParentEvidence  string  `json:"parent_evidence"`
+	CreatorPID      *int    `json:"creator_pid"`
+	CreatorID       *string `json:"creator_id"`
+	CreatorEvidence string  `json:"creator_evidence"`
+
+	Name           string   `json:"name"`
+	State          string   `json:"state"`
+	Kernel         bool     `json:"kernel"`
+	Evidence       string   `json:"evidence"`
+	Start          *string  `json:"start"`
+	StartPrecision *string  `json:"start_precision"`
+	UID            *int     `json:"uid"`
+	User           *string  `json:"user"`
+	RUID           *int     `json:"ruid"`
+	Exe            *string  `json:"exe"`
+	Args           []string `json:"args"`
+	PGID           *int     `json:"pgid"`
+	SID            *int     `json:"sid"`
+	TTY            *string  `json:"tty"`
+	NamespacePIDs  []int    `json:"namespace_pids"`
+
+	CgroupGroup  *string    `json:"container_group"`
+	Container    *Container `json:"container"`
+	Unit         *string    `json:"unit"`
+	UserUnit     *string    `json:"user_unit"`
+	LoginSession *string    `json:"login_session"`
+
+	// Missing is why exe, args or the user are null although asked for.
+	Missing string `json:"missing,omitempty"`
+	// InvalidUTF8 says that bytes of name, exe or args are U+FFFD here.
+	InvalidUTF8 bool `json:"invalid_utf8,omitempty"`
+
+	// Gap is for lineage ancestors --creators.
+	Gap *bool `json:"gap,omitempty"`
+	// Chain and Listens are for lineage why.
+	Chain   []Link   `json:"chain,omitempty"`
+	Listens []string `json:"listens,omitempty"`
+	// ChainComplete is false where Chain does not reach the outermost.
+	ChainComplete *bool `json:"chain_complete,omitempty"`
+	// Depth, Match and Group are for lineage tree.
+	Depth *int    `json:"depth,omitempty"`
+	Match *bool   `json:"match,omitempty"`
+	Group *string `json:"group,omitempty"`
+}
+
+// Container is the container that a process is in or serves.
+type Container struct {
+	Runtime *string `json:"runtime"`
+	ID      *string `json:"id"`
+	Pod     *string `json:"pod"`
+	Role    *string `json:"role"`
+	// Serves is the container that a helper serves.
+	Serves *string `json:"serves,omitempty"`
+}
+
+// Link is one process of a chain.
+type Link struct {
+	PID  int    `json:"pid"`
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// Document is what --output json writes of processes.
+type Document struct {
+	Schema  string `json:"schema"`
+	Command string `json:"command"`
+	Source  Source `json:"source"`
+	// Complete is false where the answer is not the whole one; Note says
+	// why.
+	Complete  bool     `json:"complete"`
+	Note      string   `json:"note,omitempty"`
+	Processes []Object `json:"processes"`
+}
+
+// Source is where an answer comes from.
+type Source struct {
+	Name       string   `json:"name"`
+	CannotTell []string `json:"cannot_tell"`
+}
+
+// PathObject is what lineage cgroup writes of a path in JSON, an object a
+// line.
+type PathObject struct {
+	Schema    string  `json:"schema"`
+	Path      string  `json:"path"`
+	Runtime   *string `json:"runtime"`
+	Container *string `json:"container"`
+	Pod       *string `json:"pod"`
+	Role      *string `json:"role"`
+	Serves    *string `json:"serves"`
+	Inside    *string `json:"inside"`
+
+	Unit         *string `json:"unit"`
+	Slice        *string `json:"slice"`
+	UserUnit     *string `json:"user_unit"`
+	LoginSession *string `json:"login_session"`
+	OwnerUID     *int    `json:"owner_uid"`
+
+	// PID and Lines are there where a PID was given instead of a path.
+	PID   *int        `json:"pid,omitempty"`
+	Lines []GroupLine `json:"lines,omitempty"`
+}
+
+// GroupLine is one line of /proc/PID/cgroup.
+type GroupLine struct {
+	Line string `json:"line"`
+	// ContainerGroup marks the line that has the container group.
+	ContainerGroup bool `json:"container_group"`
+}
+
+// optional returns nil for the zero value, which stands for none.
+func optional[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
+}

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/proclineage/lineage"
+	"github.com/proclineage/lineage/process"
+	"github.com/spf13/cobra"
+)
+
+// treeFlags are the flags of lineage tree.
+type treeFlags struct {
+	pids, args, user bool
+	by               choice
+	match            string
+	depth            int // 0 for no limit
+	all              bool
+	kernel           bool
+}
+
+func newTree(a *app) *cobra.Command {
+	flags := treeFlags{by: choice{"none", []string{"container", "unit", "session", "none"}}}
+	c := &cobra.Command{
+		Use:   "tree [TARGET]",
+		Short: "The processes below one another",
+		Long: `Draw the processes of this host, or those below TARGET, as a tree: a process a
+line, the oldest first. There may be more than one root.
+
+Leaves that look the same and have the same parent are drawn once, as "cc1 ×212",
+unless --all is given; with --pids all of their PIDs follow. Threads of the
+kernel are left out unless --kernel is given or one is the TARGET.
+
+` + targetHelp,
+		Example: `  lineage tree --pids
+  lineage tree nginx --args
+  lineage tree --by container
+  lineage tree --match ssh`,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: a.completeTargets,
+		RunE: func(c *cobra.Command, args []string) error {
+			if c.Flags().Changed("depth") && flags.depth < 1 {
+				return usagef("--depth %d: it may be 1 or more", flags.depth)
+			}
+			t, err := a.open()
+			if err != nil {
+				return err
+			}
+			defer t.Close()
+			return drawTree(a, t, flags, args)
+		},
+	}
+	f := c.Flags()
+	f.BoolVarP(&flags.pids, "pids", "p", false, "show PIDs")
+	f.BoolVarP(&flags.args, "args", "a", false, "show command lines")
+	f.BoolVarP(&flags.user, "user", "u", false, "show users")
+	f.Var(&flags.by, "by", "group by container, unit, session or none")
+	f.StringVarP(&flags.match, "match", "m", "", "only what has `TEXT` in its name (with --args also in its command line), and what is above it")
+	f.IntVarP(&flags.depth, "depth", "d", 0, "only the first `N` levels")
+	f.BoolVar(&flags.all, "all", false, "draw each of the leaves that look the same")
+	f.BoolVar(&flags.kernel, "kernel", false, "also the threads of the kernel")
+	must(c.RegisterFlagCompletionFunc("by", cobra.FixedCompletions(flags.by.allowed, cobra.ShellCompDirectiveNoFileComp)))
+	return c
+}
+
+func drawTree(a *app, t *lineage.Tree, flags treeFlags, args []string) error {
+	finder := newFinder(a, t)
+	tops := map[int]bool{}
+	for _, target := range args {
+		m, err := finder.find(target)
+		if err != nil {
+			return err
+		}
+		for i := range m.processes {
+			tops[m.processes[i].ID.PID] = true
+			flags.kernel = flags.kernel || m.processes[i].Kernel
+		}
+	}
+	all, err := finder.all()
+	if err != nil {
+		return err
+	}
+	d := newDescriber(t)
+	f := newForest(all)
+	v := &treeView{flags: flags, forest: f, describer: d}
+	if !flags.kernel {
+		v.kernel = f.hide(func(p *process.Process) bool { return p.Kernel })
+	}
+	if len(tops) > 0 {
+		f.keepBelow(tops)
+		v.kernel = 0
+	}
+	if flags.args || flags.user {
+		v.readDetails()
+	}
+	if flags.match != "" && f.keepMatches(v.matcher()) == 0 {
+		return notFoundf("no process has %s in its name", quoted(flags.match))
+	}
+	s := a.screen()
+	groves := f.groves(flags.by.value, d, s.width > 0)
+	if a.output.value != "text" {
+		return a.emit("tree", t.Source(), v.objects(groves))
+	}
+	v.screen = s
+	v.write(groves)
+	s.line()
+	s.field("shown", span{v.summary(), dim})
+	s.field("source", span{sourceLine(t.Source()), dim})
+	return nil
+}
+
+// readDetails describes all that is shown.
+func (v *treeView) readDetails() {
+	v.detailed = make([]*Object, len(v.forest.procs))
+	for i := range v.forest.procs {
+		if !v.forest.shown[i] {
+			continue
+		}
+		o := v.describer.detailed(&v.forest.procs[i])
+		v.detailed[i] = &o
+	}
+}
+
+// matcher returns what --match asks for: no difference is made between upper
+// and lower case.
+func (v *treeView) matcher() func(*process.Process) bool {
+	text := strings.ToLower(v.flags.match)
+	place := make(map[int]int32, len(v.forest.procs))
+	for i := range v.forest.procs {
+		place[v.forest.procs[i].ID.PID] = int32(i)
+	}
+	return func(p *process.Process) bool {
+		if strings.Contains(strings.ToLower(p.Name), text) {
+			return true
+		}
+		if o := v.object(place[p.ID.PID]); o != nil && v.flags.args {
+			return strings.Contains(strings.ToLower(strings.Join(o.Args, " ")), text)
+		}
+		return false
+	}
+}
+
+// objects returns what is shown in the order of the text, and each of the
+// leaves that the text has on one line.
+func (v *treeView) objects(groves []grove) []Object {
+	var list []Object
+	var visit func(g *grove, i int32, depth int)
+	visit = func(g *grove, i int32, depth int) {
+		o := v.object(i)
+		if o == nil {
+			o = new(v.describer.object(&v.forest.procs[i]))
+		}
+		o.Depth = &depth
+		if v.flags.match != "" {
+			o.Match = new(v.forest.hit[i])
+		}
+		o.Group = optional(g.key)
+		list = append(list, *o)
+		if v.flags.depth > 0 && depth+1 >= v.flags.depth {
+			return
+		}
+		for c := v.forest.first[i]; c != none; c = v.forest.next[c] {
+			visit(g, c, depth+1)
+		}
+	}
+	for g := range groves {
+		for _, r := range groves[g].roots {
+			visit(&groves[g], r, 0)
+		}
+	}
+	return list
+}
+
+// summary counts what is and is not shown.
+func (v *treeView) summary() string {
+	shown, hits := 0, 0
+	for i := range v.forest.procs {
+		if v.forest.shown[i] {
+			shown++
+		}
+		if v.forest.hit[i] {
+			hits++
+		}
+	}
+	text := plural(shown-v.deeper, "process", "processes")
+	if v.flags.match != "" {
+		text += ", " + strconv.Itoa(hits) + " of them matching"
+	}
+	if v.deeper > 0 {
+		text += ", " + strconv.Itoa(v.deeper) + " more deeper than --depth"
+	}
+	if v.kernel > 0 {
+		text += ", without " + plural(v.kernel, "thread", "threads") + " of the kernel (--kernel)"
+	}
+	return text
+}
