@@ -198,12 +198,33 @@ func (t *Tree) appendLineage(dst []process.Step, q subject) ([]process.Step, err
 	if len(w.links) == 0 {
 		return dst, err
 	}
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	if r := t.table.ByID(w.links[0].id); r != 0 {
-		return t.table.AppendLineage(dst, r), err
+	n := len(dst)
+	for range maxTries {
+		t.mu.RLock()
+		r := t.table.ByID(w.links[0].id)
+		if r == 0 {
+			t.mu.RUnlock()
+			return dst[:n], about(q.pid, ErrNotFound)
+		}
+		dst = t.table.AppendLineage(dst[:n], r)
+		t.mu.RUnlock()
+		if !t.reaped(dst[n:]) {
+			break
+		}
 	}
-	return dst, fmt.Errorf("%v: %w", w.links[0].id, ErrNotFound)
+	return dst, err
+}
+
+// reaped looks at the zombies of a lineage, and reports whether one of them
+// is no more.
+func (t *Tree) reaped(steps []process.Step) bool {
+	changed := false
+	for i := range steps {
+		if p := &steps[i].Process; p.State == process.Zombie && t.look(p.ID) {
+			changed = true
+		}
+	}
+	return changed
 }
 
 // Children returns the children of the process, ordered by PID. With the

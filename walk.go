@@ -157,6 +157,9 @@ func (t *Tree) load(w *walk, q subject, depth int) error {
 		return nil
 	}
 	for len(w.links) < depth {
+		if len(w.links) > t.table.Len() {
+			return nil // a circle, of which verify will find an edge that does not hold
+		}
 		l := link{id: t.table.ID(r), cgroup: t.table.Cgroup(r), state: t.table.State(r)}
 		if l.state == process.Unseen {
 			w.learn = l.id.PID

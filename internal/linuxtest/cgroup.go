@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/proclineage/lineage/cgroup"
 )
 
 // A Cgroup is a cgroup made for a test, below the one that the test is in.
@@ -30,9 +32,8 @@ type Cgroup struct {
 }
 
 // NewCgroup makes a cgroup in the hierarchy that the container group of the
-// test is taken from: that of the controller cpu, or the unified one where
-// cpu is not bound to another. When the test ends, what is left in it is
-// moved back. It needs [Cgroups].
+// test is taken from. When the test ends, what is left in it is moved back. It
+// needs [Cgroups].
 func NewCgroup(t testing.TB) *Cgroup {
 	t.Helper()
 	hs, err := hierarchies()
@@ -143,16 +144,28 @@ func bound(controllers, fstype, options string) bool {
 	return true
 }
 
-// forContainers returns the hierarchy that the container group is taken from.
+// forContainers returns the hierarchy that the container group is taken from:
+// the one in which a move changes what [cgroup.Group] says.
 func forContainers(hs []hierarchy) (hierarchy, error) {
-	for _, want := range []string{"cpu", ""} {
+	membership, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return hierarchy{}, err
+	}
+	lines := slices.Collect(strings.Lines(string(membership)))
+	for i, line := range lines {
+		moved := slices.Clone(lines)
+		moved[i] = strings.TrimSuffix(line, "\n") + "/moved\n"
+		if group, _ := cgroup.Group(strings.Join(moved, "")); !strings.HasSuffix(group, "/moved") {
+			continue
+		}
+		f := strings.SplitN(line, ":", 3)
 		for _, h := range hs {
-			if slices.Contains(h.controllers, want) || want == "" && len(h.controllers) == 0 {
+			if slices.Equal(h.controllers, split(f[1])) {
 				return h, nil
 			}
 		}
 	}
-	return hierarchy{}, errors.New("no cgroup hierarchy is mounted where the test's own cgroup can be seen")
+	return hierarchy{}, errors.New("no cgroup hierarchy is mounted where the test's own container group can be seen")
 }
 
 func (h hierarchy) make() (*Cgroup, error) {

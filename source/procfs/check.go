@@ -1,7 +1,6 @@
 package procfs
 
 import (
-	"errors"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -22,13 +21,9 @@ func (s *Source) Check(id process.ID, membership string) (source.Status, error) 
 	defer s.buffers.Put(b)
 	h := s.held.acquire(id)
 	if h == nil {
-		var err error
-		h, err = s.hold(id, b)
-		if errors.Is(err, unix.EMFILE) && s.held.shed() {
-			h, err = s.hold(id, b)
-		}
+		err := s.try(id.PID, func() (err error) { h, err = s.hold(id, b); return err })
 		if err != nil {
-			return source.Status{}, explain(err)
+			return source.Status{}, err
 		}
 	}
 	defer s.held.release(h)

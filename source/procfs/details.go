@@ -23,9 +23,14 @@ var (
 // Details reads what is seldom asked about the process. It fails with
 // [source.ErrGone] where the process has ended, and never mixes two processes
 // that held one PID.
-func (s *Source) Details(id process.ID) (process.Details, error) {
+func (s *Source) Details(id process.ID) (d process.Details, err error) {
 	b := s.buffers.Get().(*buffers)
 	defer s.buffers.Put(b)
+	err = s.try(id.PID, func() (err error) { d, err = s.details(id, b); return err })
+	return d, err
+}
+
+func (s *Source) details(id process.ID, b *buffers) (process.Details, error) {
 	dir, err := s.openDir(id.PID, b)
 	if err != nil {
 		return process.Details{}, err
@@ -38,7 +43,7 @@ func (s *Source) Details(id process.ID) (process.Details, error) {
 		err = s.readInto(id.PID, &h, b, &e)
 	}
 	if err != nil {
-		return process.Details{}, explain(err)
+		return process.Details{}, err
 	}
 	if leader != id.PID || !e.ID.Same(id) {
 		return process.Details{}, source.ErrGone
@@ -58,7 +63,7 @@ func (s *Source) Details(id process.ID) (process.Details, error) {
 	// there all the while.
 	status, err := linux.ReadFileAt(dir, statusPath, b.cgroup)
 	if err != nil {
-		return process.Details{}, explain(err)
+		return process.Details{}, err
 	}
 	if err := parseStatus(status, &d); err != nil {
 		return process.Details{}, fmt.Errorf("/proc/%d/status: %w", id.PID, err)

@@ -59,11 +59,25 @@ func (s *Source) Read(pid int, e *process.Event) error {
 
 // read is Read with the buffers of the caller.
 func (s *Source) read(pid int, b *buffers, e *process.Event) error {
-	err := s.readPinned(pid, b, e)
+	return s.try(pid, func() error { return s.readPinned(pid, b, e) })
+}
+
+// try calls f, which reads a process, and turns its error into one of package
+// source. A program that has run out of descriptors gets back half of those
+// held. With hidepid=invisible, procfs says ENOENT of processes that are
+// there, which a signal that is not sent still finds; so it does one that took
+// the PID a moment ago, hence the second call.
+func (s *Source) try(pid int, f func() error) error {
+	err := f()
 	if errors.Is(err, unix.EMFILE) && s.held.shed() {
-		err = s.readPinned(pid, b, e)
+		err = f()
 	}
-	return err
+	if errors.Is(err, unix.ENOENT) && exists(pid) {
+		if err = f(); errors.Is(err, unix.ENOENT) && exists(pid) {
+			return source.ErrHidden
+		}
+	}
+	return explain(err)
 }
 
 // readPinned reads the process while open descriptors pin it.
@@ -90,27 +104,12 @@ func (s *Source) readPinned(pid int, b *buffers, e *process.Event) error {
 	if err == nil {
 		err = s.readInto(pid, &h, b, e)
 	}
-	if err != nil {
-		return explain(err)
-	}
-	return nil
+	return err
 }
 
-// openDir opens /proc/PID. With hidepid=invisible, procfs says ENOENT of
-// processes that are there, which a signal that is not sent still finds; so
-// it does for one that took the PID a moment ago, hence the second look.
+// openDir opens /proc/PID.
 func (s *Source) openDir(pid int, b *buffers) (int, error) {
-	const flags = unix.O_PATH | unix.O_DIRECTORY
-	dir, err := linux.OpenAt(s.root, b.pidPath(pid), flags)
-	if err == unix.ENOENT && exists(pid) {
-		if dir, err = linux.OpenAt(s.root, b.pidPath(pid), flags); err == unix.ENOENT && exists(pid) {
-			return -1, source.ErrHidden
-		}
-	}
-	if err != nil {
-		return -1, explain(err)
-	}
-	return dir, nil
+	return linux.OpenAt(s.root, b.pidPath(pid), unix.O_PATH|unix.O_DIRECTORY)
 }
 
 // pin opens a pidfd and learns the inode. It returns the PID of the process,
@@ -236,6 +235,8 @@ func (b *buffers) name(comm []byte) string {
 // source.
 func explain(err error) error {
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(err, unix.ESRCH), errors.Is(err, unix.ENOENT):
 		return source.ErrGone
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):

@@ -178,10 +178,6 @@ const maxTries = 100
 
 // visible reports whether the process may be read, or has ended.
 func (s *Source) visible(pid int, b *buffers) bool {
-	dir, err := s.openDir(pid, b)
-	if err != nil {
-		return !errors.Is(err, source.ErrHidden)
-	}
-	unix.Close(dir)
-	return true
+	var e process.Event
+	return !errors.Is(s.read(pid, b, &e), source.ErrHidden)
 }
