@@ -30,7 +30,7 @@ and others may stand in between.`,
 		Example: `  lineage ancestors 48213
   lineage ancestors --same-cgroup 48213
   lineage ancestors --output ndjson 48213 | jq -r .name`,
-		Args:              cobra.ExactArgs(1),
+		Args:              one("PID"),
 		ValidArgsFunction: a.completePIDs,
 		RunE: func(_ *cobra.Command, args []string) error {
 			t, err := a.open()
@@ -58,7 +58,7 @@ and others may stand in between.`,
 		},
 	}
 	f := c.Flags()
-	f.BoolVar(&sameCgroup, "same-cgroup", false, "only up to the first that is in another container group")
+	f.BoolVar(&sameCgroup, "same-cgroup", false, "only those in the same container group")
 	f.BoolVar(&creators, "creators", false, "go from each process to the one that made it")
 	c.MarkFlagsMutuallyExclusive("same-cgroup", "creators")
 	return c
@@ -159,8 +159,8 @@ func (l *ancestry) write(creators bool) error {
 	}
 	s.line()
 	if creators && (l.topUnknown || slices.ContainsFunc(l.objects, func(o Object) bool { return o.Gap != nil && *o.Gap })) {
-		s.field("?", span{"the earliest known parent: " + info.Name + " cannot tell whether it made or adopted", dim})
-		s.field("", span{"the process above it; others that have ended may stand in between", dim})
+		s.prose([]span{{"  " + pad("?", fieldWidth), dim}}, "the earliest known parent of the one in the line before: "+info.Name+
+			" cannot tell whether it made or adopted that one, and others that have ended may stand in between")
 	}
 	s.field("source", span{sourceLine(info), dim})
 	return nil
@@ -237,8 +237,8 @@ func startOf(o *Object) (time.Time, bool) {
 }
 
 func shownGroup(o *Object) string {
-	if o.CgroupGroup == nil {
+	if o.ContainerGroup == nil {
 		return "-"
 	}
-	return safe(*o.CgroupGroup)
+	return safe(*o.ContainerGroup)
 }

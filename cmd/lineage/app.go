@@ -105,5 +105,5 @@ func sourceLine(info lineage.SourceInfo) string {
 		topic, _, _ := strings.Cut(l.String(), ":")
 		topics = append(topics, topic)
 	}
-	return info.Name + "; cannot tell all of: " + strings.Join(topics, ", ") + " (see lineage doctor)"
+	return info.Name + ", which cannot tell: " + strings.Join(topics, ", ") + " (see lineage doctor)"
 }

@@ -49,7 +49,7 @@ Exit status:
 	f := root.PersistentFlags()
 	f.VarP(&a.output, "output", "o", "how to answer: text, json (one document) or ndjson (one object a line)")
 	f.Var(&a.color, "color", "when to colour: auto, always or never")
-	f.StringVar(&a.proc, "proc", "/proc", "where procfs is mounted")
+	f.StringVar(&a.proc, "proc", "/proc", "procfs is mounted at `PATH`")
 	f.Var(&a.source, "source", "where to learn of processes: auto (the best that works) or procfs")
 	f.BoolVar(&a.noTrunc, "no-trunc", false, "do not cut lines at the width of the terminal")
 	f.BoolVar(&a.strict, "strict", false, "end with status 5 where the answer is not complete")
@@ -68,6 +68,19 @@ Exit status:
 	)
 	root.SetHelpCommand(newHelp(root))
 	return root
+}
+
+// one asks for exactly one argument.
+func one(what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch {
+		case len(args) == 0:
+			return usagef("%s is missing", what)
+		case len(args) > 1:
+			return usagef("one %s is asked for, not %d", what, len(args))
+		}
+		return nil
+	}
 }
 
 // newHelp is cobra's help, but for topics that there are not: those are wrong

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os/user"
 	"strconv"
 	"time"
@@ -51,14 +52,17 @@ func (d *describer) object(p *process.Process) Object {
 	o.PPID, o.ParentID = linkFields(p.Parent)
 	o.CreatorPID, o.CreatorID = linkFields(p.Creator)
 	if start, ok := d.started(p); ok {
-		o.Start = new(start.UTC().Format(time.RFC3339Nano))
-		o.StartPrecision = new("tick")
+		// The wall clock is not known to the nanosecond; what is finer than
+		// this would be another number at every call.
+		precision, unit := "tick", process.Tick
 		if p.ID.Precision == process.Exact {
-			o.StartPrecision = new("ns")
+			precision, unit = "ns", time.Microsecond
 		}
+		o.Start = new(start.UTC().Round(unit).Format(time.RFC3339Nano))
+		o.StartPrecision = &precision
 	}
 	w := d.whereabouts(p.Cgroup)
-	o.CgroupGroup = optional(p.Cgroup.Group)
+	o.ContainerGroup = optional(p.Cgroup.Group)
 	o.Container = containerObject(w.identity)
 	o.Unit = optional(w.unit.Name)
 	o.UserUnit = optional(w.unit.UserUnit)
@@ -77,7 +81,10 @@ func (d *describer) detailed(p *process.Process) Object {
 		}
 		return o
 	}
-	if x.Missing != nil {
+	switch {
+	case errors.Is(x.Missing, fs.ErrPermission):
+		o.Missing = "it may not be read by this user"
+	case x.Missing != nil:
 		o.Missing = oneLine(x.Missing.Error())
 	}
 	if x.UID >= 0 && x.EffectiveUID >= 0 {

@@ -1,5 +1,314 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 
-func newDoctor(a *app) *cobra.Command { return &cobra.Command{Use: "doctor"} }
+	"github.com/proclineage/lineage/cgroup"
+	"github.com/proclineage/lineage/internal/linux"
+	"github.com/proclineage/lineage/source"
+	"github.com/proclineage/lineage/source/procfs"
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+)
+
+func newDoctor(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "doctor",
+		Short: "What lineage can and cannot know on this host",
+		Long: `Look at what lineage depends on: the kernel, the capabilities of the user, the
+PID namespace, how procfs is mounted and which cgroups there are; and say what
+each source of knowledge needs, has and cannot tell, with the remedy for what is
+missing.
+
+It ends with status 1 where no source works.`,
+		Example: `  lineage doctor
+  sudo lineage doctor
+  lineage doctor --proc /host/proc -o json`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			r := examine(a.proc)
+			switch a.output.value {
+			case "json":
+				if err := a.encode(r, "  "); err != nil {
+					return err
+				}
+			case "ndjson":
+				for _, c := range r.Checks {
+					c.Schema = schema
+					if err := a.encode(c, ""); err != nil {
+						return err
+					}
+				}
+			default:
+				writeDoctor(a.screen(), r)
+			}
+			if !r.Usable {
+				return errors.New("no source of knowledge works on this host")
+			}
+			return nil
+		},
+	}
+}
+
+// Report is what lineage doctor writes.
+type Report struct {
+	Schema  string  `json:"schema"`
+	Command string  `json:"command"`
+	Usable  bool    `json:"usable"`
+	Checks  []Check `json:"checks"`
+}
+
+// Check is one thing that lineage doctor looked at.
+type Check struct {
+	Schema string `json:"schema,omitempty"`
+	Name   string `json:"name"`
+	// Status is ok; limited, where an answer may have less in it; or
+	// missing, where there is none.
+	Status string `json:"status"`
+	Detail string `json:"detail"`
+	// CannotTell is, of a source, what it cannot tell.
+	CannotTell []string `json:"cannot_tell,omitempty"`
+	Remedy     string   `json:"remedy,omitempty"`
+}
+
+const (
+	statusOK      = "ok"
+	statusLimited = "limited"
+	statusMissing = "missing"
+)
+
+// examine looks at the host.
+func examine(proc string) Report {
+	r := Report{Schema: schema, Command: "doctor"}
+	add := func(c Check) { r.Checks = append(r.Checks, c) }
+
+	s, err := procfs.Open(procfs.Options{Path: proc})
+	add(Check{Name: "kernel", Status: statusOK, Detail: "Linux " + linux.Release()})
+	if err == nil {
+		defer s.Close()
+		for _, c := range checkFeatures(s.Features()) {
+			add(c)
+		}
+	}
+	add(checkUser())
+	add(checkPIDNamespace(proc))
+	if err == nil {
+		add(checkMount(proc))
+		add(checkCgroups(proc))
+		r.Usable = true
+		add(checkSource(s.Name(), s.Limits()))
+	} else {
+		add(Check{Name: "source procfs", Status: statusMissing, Detail: oneLine(err.Error()), Remedy: openRemedy(err)})
+	}
+	return r
+}
+
+func openRemedy(err error) string {
+	if errors.Is(err, procfs.ErrForeignNamespace) {
+		return "mount the procfs of this PID namespace and name it by --proc, or run in the PID namespace of that one"
+	}
+	return "mount procfs (mount -t proc proc /proc), or name by --proc where it is"
+}
+
+// checkFeatures tells of what the source found to work, whatever the release
+// of the kernel says.
+func checkFeatures(has procfs.Features) []Check {
+	one := func(name string, works bool, since, what, without string) Check {
+		if works {
+			return Check{Name: name, Status: statusOK, Detail: what}
+		}
+		return Check{
+			Name: name, Status: statusLimited, Detail: "not there: " + without,
+			Remedy: "Linux " + since + " or later, and a seccomp profile that allows it",
+		}
+	}
+	return []Check{
+		one("pidfd", has.PIDFD, "5.3",
+			"works: a process is held fast while it is read",
+			"what is read of a process is checked by its start instead"),
+		one("pidfs", has.PIDFS, "6.9",
+			"works: a PID reused within 10 ms is told apart",
+			"a PID reused within 10 ms can go unnoticed"),
+		one("pidfd info", has.GetInfo, "6.13",
+			"works: a parent is read in one call",
+			"a parent is read from /proc, which takes ten times as long"),
+	}
+}
+
+func checkUser() Check {
+	uid := os.Geteuid()
+	name := newDescriber(nil).user(uid)
+	if id := strconv.Itoa(uid); id != name {
+		name += " (" + id + ")"
+	}
+	has, err := linux.EffectiveCapabilities()
+	if err != nil {
+		return Check{Name: "user", Status: statusLimited, Detail: name + ", capabilities not known: " + err.Error()}
+	}
+	var missing []string
+	for _, c := range []struct {
+		number int
+		name   string
+	}{{unix.CAP_SYS_PTRACE, "CAP_SYS_PTRACE"}, {unix.CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH"}} {
+		if !has.Has(c.number) {
+			missing = append(missing, c.name)
+		}
+	}
+	if len(missing) == 0 {
+		return Check{Name: "user", Status: statusOK, Detail: name + ", may read all of every process"}
+	}
+	return Check{
+		Name: "user", Status: statusLimited,
+		Detail: name + ", without " + strings.Join(missing, " and ") + ": programs and sockets of other users' processes may not be read",
+		Remedy: "run as root (sudo); all else works without",
+	}
+}
+
+func checkPIDNamespace(proc string) Check {
+	c := Check{Name: "pid namespace", Status: statusOK}
+	link, err := os.Readlink(filepath.Join(proc, "self/ns/pid"))
+	switch {
+	case err != nil:
+		c.Status, c.Detail = statusLimited, "not known: "+oneLine(err.Error())
+	case link == linux.FirstPIDNamespace:
+		c.Detail = "the host's: every process is seen"
+	default:
+		c.Status = statusLimited
+		c.Detail = "not the host's: only the processes in it are seen, and PIDs are those in it"
+		c.Remedy = "docker run --pid=host, hostPID: true in Kubernetes, or run outside of the container"
+	}
+	return c
+}
+
+// checkMount looks for the options of procfs that hide processes.
+func checkMount(proc string) Check {
+	c := Check{Name: "proc", Status: statusOK, Detail: proc + ", shows this PID namespace"}
+	text, err := os.ReadFile(filepath.Join(proc, "self/mountinfo"))
+	if err != nil {
+		c.Detail += "; its options are not known: " + oneLine(err.Error())
+		return c
+	}
+	path, err := filepath.EvalSymlinks(proc)
+	if err != nil {
+		path = proc
+	}
+	hidden := hidepid(string(text), path)
+	if hidden == "" {
+		return c
+	}
+	c.Detail += ", mounted with " + hidden
+	if has, err := linux.EffectiveCapabilities(); err == nil && has.Has(unix.CAP_SYS_PTRACE) {
+		c.Detail += ", which does not hold for this user"
+		return c
+	}
+	c.Status = statusLimited
+	c.Detail += ": processes of other users are not seen"
+	c.Remedy = "run as root (sudo), in the group that the option gid names, or mount -o remount,hidepid=0 " + proc
+	return c
+}
+
+// hidepid returns the option of the topmost mount at path that hides
+// processes, empty for none. The form is that of proc(5), mountinfo.
+func hidepid(mountinfo, path string) string {
+	found := ""
+	for line := range strings.Lines(mountinfo) {
+		head, tail, ok := strings.Cut(line, " - ")
+		fields, super := strings.Fields(head), strings.Fields(tail)
+		if !ok || len(fields) < 6 || len(super) < 3 || fields[4] != path {
+			continue
+		}
+		found = "" // a later mount covers an earlier one
+		if super[0] != "proc" {
+			continue
+		}
+		for option := range strings.SplitSeq(super[2], ",") {
+			if v, ok := strings.CutPrefix(option, "hidepid="); ok && v != "0" && v != "off" {
+				found = option
+			}
+		}
+	}
+	return found
+}
+
+func checkCgroups(proc string) Check {
+	c := Check{Name: "cgroups", Status: statusOK}
+	text, err := os.ReadFile(filepath.Join(proc, "self/cgroup"))
+	if err != nil {
+		c.Status, c.Detail = statusLimited, "not known, so no containers and no units: "+oneLine(err.Error())
+		c.Remedy = "a kernel with CONFIG_CGROUPS"
+		return c
+	}
+	c.Detail = cgroupMode(string(text))
+	if link, err := os.Readlink(filepath.Join(proc, "self/ns/cgroup")); err == nil && link != linux.FirstCgroupNamespace {
+		c.Status = statusLimited
+		c.Detail += ", in a cgroup namespace: paths begin at its root, and containers outside may not be recognised"
+		c.Remedy = "docker run --cgroupns=host, or run outside of the container"
+	}
+	return c
+}
+
+// cgroupMode tells by the membership of any process which hierarchies there
+// are.
+func cgroupMode(membership string) string {
+	v1, v2 := 0, false
+	for line, err := range cgroup.Lines(membership) {
+		switch {
+		case err != nil:
+		case line.Unified():
+			v2 = true
+		default:
+			v1++
+		}
+	}
+	switch {
+	case v1 == 0 && v2:
+		return "v2"
+	case v2:
+		return fmt.Sprintf("hybrid: v2 beside %s", plural(v1, "hierarchy of v1", "hierarchies of v1"))
+	case v1 > 0:
+		return fmt.Sprintf("v1: %s", plural(v1, "hierarchy", "hierarchies"))
+	default:
+		return "none"
+	}
+}
+
+func checkSource(name string, limits []source.Limit) Check {
+	c := Check{Name: "source " + name, Status: statusOK, Detail: "works: it needs nothing but procfs"}
+	for _, l := range limits {
+		c.CannotTell = append(c.CannotTell, l.String())
+	}
+	return c
+}
+
+func writeDoctor(s *screen, r Report) {
+	var remedies []Check
+	for _, c := range r.Checks {
+		st := plain
+		if c.Status != statusOK {
+			st = alarm
+		}
+		s.prose(
+			[]span{{pad(c.Name, 14), dim}, {"  ", plain}, {pad(c.Status, 8), st}, {" ", plain}},
+			c.Detail,
+		)
+		for _, l := range c.CannotTell {
+			s.prose([]span{{pad("", 14+2+8+1), plain}, {"cannot tell ", dim}}, l)
+		}
+		if c.Remedy != "" {
+			remedies = append(remedies, c)
+		}
+	}
+	if len(remedies) == 0 {
+		return
+	}
+	s.line()
+	s.line(span{"What would help", bold})
+	for _, c := range remedies {
+		s.prose([]span{{pad(c.Name, 14), dim}, {"  ", plain}}, c.Remedy)
+	}
+}

@@ -91,6 +91,9 @@ func (f *forest) groveOf(by string, i int32, d *describer, short bool) grove {
 			if name := terminalName(p.TTY); name != "" {
 				g.about = "terminal " + name
 			}
+			if p.ID.PID == p.SessionID { // the leader is the oldest
+				g.about = join(processName(p), g.about)
+			}
 			return g
 		}
 		return grove{title: "no session"}

@@ -36,11 +36,11 @@ type Object struct {
 	TTY            *string  `json:"tty"`
 	NamespacePIDs  []int    `json:"namespace_pids"`
 
-	CgroupGroup  *string    `json:"container_group"`
-	Container    *Container `json:"container"`
-	Unit         *string    `json:"unit"`
-	UserUnit     *string    `json:"user_unit"`
-	LoginSession *string    `json:"login_session"`
+	ContainerGroup *string    `json:"container_group"`
+	Container      *Container `json:"container"`
+	Unit           *string    `json:"unit"`
+	UserUnit       *string    `json:"user_unit"`
+	LoginSession   *string    `json:"login_session"`
 
 	// Missing is why exe, args or the user are null although asked for.
 	Missing string `json:"missing,omitempty"`

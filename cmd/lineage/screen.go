@@ -86,7 +86,7 @@ func (s *screen) field(label string, spans ...span) {
 }
 
 // fieldWidth is the width of the labels of field.
-const fieldWidth = 11
+const fieldWidth = 12
 
 func pad(text string, width int) string {
 	if n := width - columns(text); n > 0 {
@@ -137,4 +137,31 @@ func terminalWidth(w io.Writer) int {
 		return 80
 	}
 	return max(width, 20)
+}
+
+// prose writes text after a head, broken between words where the screen ends,
+// each line as far to the right as the first.
+func (s *screen) prose(head []span, text string) {
+	left := 0
+	for _, p := range head {
+		left += columns(p.text)
+	}
+	room := s.width - left
+	for {
+		line := text
+		if s.width > 0 && columns(text) > max(room, 20) {
+			line = cut(text, max(room, 20)+1)
+			if i := strings.LastIndexByte(line, ' '); i > 0 {
+				line = line[:i]
+			} else {
+				line = cut(line, max(room, 20))
+			}
+		}
+		s.line(append(head, span{line, plain})...)
+		text = strings.TrimPrefix(text[len(line):], " ")
+		if text == "" {
+			return
+		}
+		head = []span{{strings.Repeat(" ", left), plain}}
+	}
 }

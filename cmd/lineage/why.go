@@ -29,7 +29,7 @@ processes, which does not mean that it started them as a service.`,
   lineage why :8080
   lineage why 48213 --short
   lineage why 8fbd0ec4a1db`,
-		Args:              cobra.ExactArgs(1),
+		Args:              one("TARGET"),
 		ValidArgsFunction: a.completeTargets,
 		RunE: func(_ *cobra.Command, args []string) error {
 			t, err := a.open()
@@ -198,8 +198,8 @@ func writeWhy(s *screen, o *Object, note, source string, now time.Time, zone *ti
 	if text := whyUnit(o); text != "" {
 		s.field("unit", span{text, place})
 	}
-	if o.Container == nil && o.Unit == nil && o.CgroupGroup != nil {
-		s.field("cgroup", span{safe(*o.CgroupGroup), plain}, span{" (no container, no unit)", dim})
+	if o.Container == nil && o.Unit == nil && o.ContainerGroup != nil {
+		s.field("cgroup", span{safe(*o.ContainerGroup), plain}, span{" (no container, no unit)", dim})
 	}
 	if text := whySession(o); text != "" {
 		s.field("session", span{text, plain})
