@@ -4,179 +4,175 @@ import "unique"
 
 // Apply takes in one event. It keeps nothing of e itself.
 func (t *Table) Apply(e *Event) {
+	t.now = max(t.now, e.Time)
 	if e.Kind == Loss {
 		t.counts.Losses++
-		t.loss = max(t.loss, e.Time)
+		t.lose(window{since: e.Since, until: e.Time})
 		return
 	}
-	if !e.ID.Known() {
+	if !e.ID.Known() || e.ID.PID <= 0 {
 		return
 	}
-	r := t.node(e.ID, e.Time)
 	switch e.Kind {
 	case Fork:
-		creator := t.other(r, e.Creator, e.Time) // may move the nodes
-		t.setRef(&t.at(r).creator, creator)
-		t.setAlive(r, e)
+		r := t.meet(e)
+		t.setCreator(r, t.other(r, e.Creator, e.Time, true))
 		t.setParent(r, e, Observed)
 		t.setFacts(r, e, Observed)
 	case Seen:
-		t.setAlive(r, e)
+		r := t.meet(e)
 		t.setParent(r, e, Scanned)
 		t.setFacts(r, e, Scanned)
-		if e.Zombie {
-			t.end(r, Exit{Evidence: Scanned, At: e.Time}, Zombie)
-		}
 	case Exec:
-		t.setAlive(r, e)
-		t.setName(r, e, Observed)
+		t.setName(t.meet(e), e, Observed)
 	case Moved:
-		t.setAlive(r, e)
-		t.setCgroup(r, e)
+		t.setCgroup(t.meet(e), e, Observed)
 	case Exited:
-		if a := t.other(r, e.Adopter, e.Time); a != 0 {
-			t.at(a).adoption = max(t.at(a).adoption, Adopts)
-			t.setRef(&t.at(r).adopter, a)
+		r := t.meet(e)
+		if t.at(r).adopter == 0 {
+			a := t.other(r, e.Adopter, e.Time, false)
+			if a != 0 {
+				t.at(a).adoption = Adopts
+			}
+			t.point(&t.at(r).adopter, a)
 		}
-		t.end(r, Exit{Evidence: Observed, At: e.Time, Status: e.Status}, Ended)
+		t.at(r).better(Exit{Evidence: Observed, At: e.Time, Status: e.Status})
+		t.settle(r, true)
 	case Gone:
-		t.end(r, Exit{Evidence: Scanned, At: e.Time}, Ended)
+		r := t.node(e.ID, 0)
+		t.at(r).goneAt = max(t.at(r).goneAt, e.Time)
+		t.settle(r, false)
+	case Loss:
 	}
-	t.evict(e.Time)
+	t.evict()
 }
 
 func (t *Table) at(r Ref) *node { return &t.nodes[r] }
 
-// node returns the process that id names, made if there is none yet.
-func (t *Table) node(id ID, now Instant) Ref {
-	if r := t.ByID(id); r != 0 {
-		t.at(r).id = t.at(r).id.refine(id)
-		return r
-	}
-	r := t.alloc()
-	*t.at(r) = node{id: id}
-	t.counts.Unseen++
-
-	// Those that had the PID stand youngest first.
-	link := Ref(0)
-	above := Ref(0)
-	for link = t.byPID[id.PID]; link != 0; link = t.at(link).samePID {
-		if !t.before(t.at(r), now, t.at(link)) {
-			break
-		}
-		above = link
-	}
-	t.at(r).samePID = link
-	if above == 0 {
-		t.byPID[id.PID] = r
+// meet returns the process that the event is about, which held its PID then.
+func (t *Table) meet(e *Event) Ref {
+	r := t.node(e.ID, e.Time)
+	n := t.at(r)
+	n.met = true
+	if e.Kind == Seen && e.Zombie {
+		n.better(Exit{Evidence: Scanned, At: e.Time})
 	} else {
-		t.at(above).samePID = r
-		t.end(r, Exit{Evidence: Inferred, At: t.at(above).id.Start}, Ended)
+		n.aliveAt = max(n.aliveAt, e.Time, n.id.Start)
 	}
-	if link != 0 {
-		t.end(link, Exit{Evidence: Inferred, At: id.Start}, Ended)
-	}
-	if link != 0 || above != 0 {
-		t.counts.Reused++
-	}
+	n.kernel = n.kernel || e.Kernel
+	n.adoption = max(n.adoption, e.Adoption)
+	t.settle(r, false)
 	return r
-}
-
-// before reports whether n, first heard of now, had its PID before m had it.
-func (t *Table) before(n *node, now Instant, m *node) bool {
-	if n.id.youngerThan(m.id) {
-		return false
-	}
-	if m.id.youngerThan(n.id) {
-		return true
-	}
-	return now < m.aliveAt
 }
 
 // other returns the process that an event about r names beside it, or none
 // where it names none or one that the kernel could not have meant: nobody's
-// parent, creator or adopter began after they did.
-func (t *Table) other(r Ref, id ID, now Instant) Ref {
-	if !id.Known() || id.youngerThan(t.at(r).id) || id.Same(t.at(r).id) {
+// creator, parent or adopter began after they did or is below them. (All three
+// are older: a child is younger than its creator, a sibling made with
+// CLONE_PARENT younger than their parent, and find_new_reaper only takes from
+// those above the dead parent, or the init of its PID namespace.)
+func (t *Table) other(r Ref, id ID, now Instant, alive bool) Ref {
+	self := t.at(r).id
+	if !id.Known() || id.PID <= 0 || id.youngerThan(self) || id.Same(self) {
 		return 0
 	}
-	return t.node(id, now)
-}
-
-func (t *Table) alloc() Ref {
-	t.used++
-	if r := t.free; r != 0 {
-		t.free = t.at(r).samePID
-		return r
+	o := t.node(id, now)
+	if alive {
+		t.at(o).aliveAt = max(t.at(o).aliveAt, now)
 	}
-	t.nodes = append(t.nodes, node{})
-	return Ref(len(t.nodes) - 1)
+	if !self.youngerThan(id) && t.below(r, o) {
+		return 0
+	}
+	return o
 }
 
-// setRef points *f at the process at r, which keeps that one in the table.
-func (t *Table) setRef(f *Ref, r Ref) {
+// below reports whether o is kept by r, directly or through others: an edge
+// from o's side to r then closed a circle, and nothing would leave the table.
+// Only what may have begun in one clock tick can run in a circle.
+func (t *Table) below(r, o Ref) bool {
+	up := []Ref{o}
+	for i := 0; i < len(up); i++ {
+		n := t.at(up[i])
+		for _, p := range n.needs() {
+			if p == r {
+				return true
+			}
+			if p != 0 && !t.at(r).id.youngerThan(t.at(p).id) && !contains(up, p) {
+				up = append(up, p)
+			}
+		}
+	}
+	return false
+}
+
+func contains(refs []Ref, r Ref) bool {
+	for _, x := range refs {
+		if x == r {
+			return true
+		}
+	}
+	return false
+}
+
+// needs returns the edges that keep others in the table.
+func (n *node) needs() [4]Ref { return [...]Ref{n.base, n.first, n.creator, n.adopter} }
+
+// point makes *f, an edge of a process, lead to r, which it keeps in the table.
+func (t *Table) point(f *Ref, r Ref) {
 	old := *f
-	if old == r || r == 0 {
+	if old == r {
 		return
 	}
 	*f = r
-	t.at(r).refs++
+	if r != 0 {
+		t.retain(r)
+	}
 	if old != 0 {
 		t.release(old)
 	}
 }
 
-// setAlive takes in that the process was alive at e.Time.
-func (t *Table) setAlive(r Ref, e *Event) {
+func (t *Table) setCreator(r, creator Ref) {
 	n := t.at(r)
-	n.aliveAt = max(n.aliveAt, e.Time)
-	n.kernel = n.kernel || e.Kernel
-	n.adoption = max(n.adoption, e.Adoption)
-	switch {
-	case n.exit.Evidence == Unknown:
-		t.setState(n, Alive)
-	case n.exit.Evidence == Scanned && n.exit.At < e.Time && n.state == Ended:
-		n.exit = Exit{} // whoever found it gone could not see it
-		t.setState(n, Alive)
+	if creator == 0 {
+		return
 	}
+	t.point(&n.creator, creator)
+	t.point(&n.first, 0) // who created it need not be inferred
 }
 
 // setParent takes in who is the parent at e.Time.
 func (t *Table) setParent(r Ref, e *Event, ev Evidence) {
-	n := t.at(r)
-	earliest := ev == Scanned && (n.firstAt == 0 || e.Time < n.firstAt)
-	latest := e.Time > n.baseAt
-	if !earliest && !latest {
-		return
+	if e.Parent.PID <= 0 && !e.NoParent {
+		return // it does not tell
 	}
-	p := t.other(r, e.Parent, e.Time)
-	n = t.at(r) // other may have moved the nodes
-	if earliest {
-		n.firstAt, n.rootless = e.Time, e.NoParent
-		if old := n.first; old != p {
-			n.first = 0
-			t.setRef(&n.first, p)
-			if old != 0 {
-				t.release(old)
-			}
+	p := t.other(r, e.Parent, e.Time, true)
+	n := t.at(r) // other may have moved the nodes
+	born := ev == Observed
+	earlier := n.firstAt == 0 || e.Time < n.firstAt
+	if born && !n.born || born == n.born && earlier {
+		n.firstAt, n.born, n.rootless = e.Time, born, e.NoParent
+		if n.creator == 0 {
+			t.point(&n.first, p)
 		}
 	}
-	if latest {
-		n.baseAt, n.baseEv, n.basePID = e.Time, ev, 0
-		if p == 0 && !e.NoParent {
-			n.basePID = int32(e.Parent.PID)
-			if n.basePID == 0 {
-				n.baseEv = Unknown
-			}
+	basePID := int32(0)
+	if p == 0 && !e.NoParent {
+		basePID, ev = int32(e.Parent.PID), min(ev, Scanned) // nobody can tell when it has ended
+	}
+	switch same := n.baseAt != 0 && n.base == p && n.basePID == basePID; {
+	case same && e.Time < n.baseAt:
+		n.baseSince = min(n.baseSince, e.Time) // no process gets an earlier parent back
+	case e.Time > n.baseAt:
+		if !same {
+			n.baseSince = e.Time
 		}
-		if old := n.base; old != p {
-			n.base = 0
-			t.setRef(&n.base, p)
-			if old != 0 {
-				t.release(old)
-			}
-		}
+		n.baseAt, n.baseEv, n.basePID = e.Time, ev, basePID
+		t.point(&n.base, p)
 		t.derive(r)
+	}
+	if p != 0 {
+		t.park(p) // if nothing needed it
 	}
 }
 
@@ -205,15 +201,15 @@ func (t *Table) derive(r Ref) {
 		return
 	}
 	t.unlink(r)
-	n.parent = p
-	if p != 0 {
-		t.at(p).refs++
-		n.next = t.at(p).child
-		if n.next != 0 {
-			t.at(n.next).prev = r
-		}
-		t.at(p).child = r
+	if p == 0 {
+		return
 	}
+	t.retain(p)
+	n.parent, n.next = p, t.at(p).child
+	if n.next != 0 {
+		t.at(n.next).prev = r
+	}
+	t.at(p).child = r
 }
 
 // unlink takes the process out of the children of its parent.
@@ -238,57 +234,23 @@ func (t *Table) unlink(r Ref) {
 // setFacts takes in what a fork passes on and what a reading finds.
 func (t *Table) setFacts(r Ref, e *Event, ev Evidence) {
 	t.setName(r, e, ev)
-	t.setCgroup(r, e)
-	if n := t.at(r); e.Time > n.idsAt {
+	t.setCgroup(r, e, ev)
+	n := t.at(r)
+	if e.Time > n.idsAt && (e.GroupID != 0 || e.SessionID != 0 || e.TTY != 0) {
 		n.idsAt = e.Time
 		n.groupID, n.sessionID, n.tty = int32(e.GroupID), int32(e.SessionID), int32(e.TTY)
 	}
 }
 
 func (t *Table) setName(r Ref, e *Event, ev Evidence) {
-	if n := t.at(r); e.Time > n.nameAt {
+	if n := t.at(r); e.Name != "" && e.Time > n.nameAt {
 		n.name, n.nameAt, n.nameEv = unique.Make(e.Name), e.Time, ev
 	}
 }
 
-func (t *Table) setCgroup(r Ref, e *Event) {
-	n := t.at(r)
-	if e.Cgroup.Membership == "" || e.Time <= n.cgroupAt {
-		return
+func (t *Table) setCgroup(r Ref, e *Event, ev Evidence) {
+	if n := t.at(r); e.Cgroup.Membership != "" && e.Time > n.cgroupAt {
+		n.cgroupAt, n.cgroupEv = e.Time, ev
+		n.membership, n.group = unique.Make(e.Cgroup.Membership), unique.Make(e.Cgroup.Group)
 	}
-	n.cgroupAt = e.Time
-	n.membership, n.group = unique.Make(e.Cgroup.Membership), unique.Make(e.Cgroup.Group)
-}
-
-// end takes in that the process has ended. Of two tellings the better one
-// counts, and of two as good the earlier one.
-func (t *Table) end(r Ref, x Exit, s State) {
-	n := t.at(r)
-	if x.Evidence == Scanned && s == Ended && n.aliveAt > x.At {
-		return // read alive since
-	}
-	t.setState(n, max(n.state, s))
-	old := n.exit
-	if x.Evidence > old.Evidence || x.Evidence == old.Evidence && x.At < old.At {
-		n.exit = x
-	}
-	if n.state == Ended {
-		t.unlink(r)
-	}
-	for c := n.child; c != 0; {
-		next := t.at(c).next
-		t.derive(c)
-		c = next
-	}
-	t.enqueue(r)
-}
-
-func (t *Table) setState(n *node, s State) {
-	*t.counts.of(n.state)--
-	n.state = s
-	*t.counts.of(s)++
-}
-
-func (c *Counts) of(s State) *int {
-	return [...]*int{Unseen: &c.Unseen, Alive: &c.Alive, Zombie: &c.Zombie, Ended: &c.Ended}[s]
 }

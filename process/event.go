@@ -21,7 +21,7 @@ const (
 	Seen
 	// Gone tells of a process that was found to have ended.
 	Gone
-	// Loss tells that events before it were dropped.
+	// Loss tells that events after Since and until Time were dropped.
 	Loss
 )
 
@@ -48,12 +48,16 @@ type Event struct {
 	// happened, and no two events of a source have the same; for what was
 	// read, when the reading began.
 	Time Instant
+	// Since is, of a Loss, when the last event before it happened, zero
+	// where that is not known: then all before it is doubtful, also of
+	// processes that have ended.
+	Since Instant
 	// ID is the process that the event is about. A Loss has none.
 	ID ID
 
 	// Parent is the parent: of a Fork the one the child starts with, of a
-	// Seen the one it had when it was read. A zero ID in a Seen with
-	// NoParent is a process without a parent in this PID namespace.
+	// Seen the one it had when it was read. It is zero where it is not known,
+	// and with NoParent where there is none.
 	Parent ID
 	// NoParent says that the process has no parent in this PID namespace.
 	NoParent bool
@@ -62,12 +66,14 @@ type Event struct {
 	// Adopter is, of an Exited, who adopts the children that are left.
 	Adopter ID
 
-	// Name is the name (comm) of a Fork, Exec and Seen.
+	// Name is the name (comm) of a Fork, Exec and Seen, empty where it is
+	// not known.
 	Name string
 	// Cgroup is the membership of a Fork, Moved and Seen. An empty
 	// Membership is one that is not known.
 	Cgroup Cgroup
-	// GroupID, SessionID and TTY are those of a Fork and Seen.
+	// GroupID, SessionID and TTY are those of a Fork and Seen, all zero where
+	// they are not known.
 	GroupID, SessionID, TTY int
 	// Kernel says, of a Fork and Seen, that it is a thread of the kernel.
 	Kernel bool

@@ -107,6 +107,19 @@ func (id ID) youngerThan(other ID) bool {
 	}
 }
 
+// begun returns an instant before which the process began, now where no
+// earlier one is known.
+func (id ID) begun(now Instant) Instant {
+	switch id.Precision {
+	case Exact:
+		return id.Start
+	case ToTick:
+		return id.Start + Instant(Tick)
+	default:
+		return now
+	}
+}
+
 // String returns the ID as PID@SECONDS, where SECONDS is the start on the
 // boot clock: with two decimals where it is known to the tick, with nine
 // where it is exact. The pidfs inode follows after "~" where it is known:

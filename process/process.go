@@ -64,9 +64,11 @@ const (
 	Unseen State = iota
 	// Alive processes have at least one thread that has not ended.
 	Alive
-	// Zombie processes have ended, hold their PID and have no children.
+	// Zombie processes have ended, have no children and were read since:
+	// they hold their PID still.
 	Zombie
-	// Ended processes are gone and their PID is free.
+	// Ended processes have ended. One whose end was observed may hold its
+	// PID still, until its parent takes note.
 	Ended
 )
 
@@ -98,10 +100,10 @@ type Cgroup struct {
 type Exit struct {
 	// Evidence is Observed for an event, Scanned where the process was
 	// found gone, Inferred where another process was found to hold its
-	// PID, and Unknown while the process has not ended.
+	// PID since, and Unknown while the process has not ended.
 	Evidence Evidence
-	// At is when the process ended; where that was not observed, when it
-	// was first known to have ended.
+	// At is when the process ended; where that was not observed, a time at
+	// which it was known to have ended.
 	At Instant
 	// Status is the wait status, meaningful only where it was observed.
 	Status syscall.WaitStatus
@@ -133,7 +135,8 @@ type Process struct {
 	Cgroup Cgroup
 	// Exit is its end.
 	Exit Exit
-	// Evidence is how Name, State and Cgroup are known.
+	// Evidence is how Name, State and Cgroup are known: as the least known
+	// of them, Unknown where events were dropped that may have changed one.
 	Evidence Evidence
 	// AsOf is when the process was last known to be alive.
 	AsOf Instant

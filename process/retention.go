@@ -6,8 +6,9 @@ import "time"
 // living process, and an ended one that stands above a living one, are always
 // kept, so a table holds at most these and Count more.
 type Retention struct {
-	// Age is how long after its end a process is forgotten, at the latest.
-	// Zero means DefaultAge, a negative age means at once.
+	// Age is how long after its end a process is kept. One that stood above
+	// a living process is kept until the last such one is forgotten.
+	// Zero means DefaultAge, a negative age means not at all.
 	Age time.Duration
 	// Count is the most ended processes that are kept. Zero means
 	// DefaultCount, a negative count means none.
@@ -30,84 +31,95 @@ func (k Retention) withDefaults() Retention {
 	return Retention{Age: max(k.Age, 0), Count: max(k.Count, 0)}
 }
 
-// queue is the ended processes that nothing needs, longest ended first.
-type queue struct {
-	refs []Ref // a ring
-	head int
-	n    int
+// idle is the processes that nothing needs and that do not live, in a list
+// through their next and prev: about in the order in which they ended.
+type idle struct {
+	head, tail Ref
+	n          int
 }
 
-func (q *queue) push(r Ref) {
-	if q.n == len(q.refs) {
-		grown := make([]Ref, max(64, 2*q.n))
-		for i := range q.n {
-			grown[i] = q.refs[(q.head+i)%len(q.refs)]
-		}
-		q.refs, q.head = grown, 0
-	}
-	q.refs[(q.head+q.n)%len(q.refs)] = r
-	q.n++
+// retain takes in that an edge needs the process.
+func (t *Table) retain(r Ref) {
+	t.at(r).refs++
+	t.unpark(r)
 }
 
-func (q *queue) pop() Ref {
-	r := q.refs[q.head]
-	q.head = (q.head + 1) % len(q.refs)
-	q.n--
-	return r
-}
-
-// release takes back one ref.
+// release takes back one retain.
 func (t *Table) release(r Ref) {
 	t.at(r).refs--
-	t.enqueue(r)
+	t.park(r)
 }
 
-// enqueue lets the process be forgotten if it has ended and nothing needs it.
-func (t *Table) enqueue(r Ref) {
-	if n := t.at(r); n.state != Alive && n.refs == 0 && !n.queued {
-		n.queued = true
-		t.ended.push(r)
+// park lets the process be forgotten if it does not live and nothing needs it.
+// The next and prev of such a one are free: it is nobody's child.
+func (t *Table) park(r Ref) {
+	n := t.at(r)
+	if n.parked || n.refs != 0 || n.state == Alive || n.state == Zombie {
+		return
+	}
+	n.parked = true
+	l := &t.idle
+	l.n++
+	switch {
+	case l.head == 0:
+		l.head, l.tail = r, r
+	case n.end().At < t.at(l.head).end().At: // an ancestor, kept until now
+		n.next, t.at(l.head).prev, l.head = l.head, r, r
+	default:
+		n.prev, t.at(l.tail).next, l.tail = l.tail, r, r
 	}
 }
 
-// evict forgets the ended processes that are too many or too old.
-func (t *Table) evict(now Instant) {
-	for t.ended.n > 0 {
-		r := t.ended.refs[t.ended.head]
-		n := t.at(r)
-		needed := n.state == Alive || n.state == Zombie || n.refs > 0
-		old := n.exit.At+Instant(t.keep.Age) <= now
-		if !needed && !old && t.ended.n <= t.keep.Count {
+// unpark takes the process out of those that nothing needs, if it is there.
+func (t *Table) unpark(r Ref) {
+	n := t.at(r)
+	if !n.parked {
+		return
+	}
+	l := &t.idle
+	if n.prev != 0 {
+		t.at(n.prev).next = n.next
+	} else {
+		l.head = n.next
+	}
+	if n.next != 0 {
+		t.at(n.next).prev = n.prev
+	} else {
+		l.tail = n.prev
+	}
+	n.next, n.prev, n.parked = 0, 0, false
+	l.n--
+}
+
+// evict forgets of those that nothing needs what is too old, what is too many
+// and what never was more than a name.
+func (t *Table) evict() {
+	for t.idle.head != 0 {
+		r := t.idle.head
+		if t.idle.n <= t.keep.Count && t.at(r).end().At+Instant(t.keep.Age) > t.now {
 			return
 		}
-		t.ended.pop()
-		n.queued = false
-		if !needed {
-			t.forget(r)
-		}
+		t.forget(r)
 	}
 }
 
 // Expire forgets what is too old now.
-func (t *Table) Expire(now Instant) { t.evict(now) }
+func (t *Table) Expire(now Instant) {
+	t.now = max(t.now, now)
+	t.evict()
+}
 
-// forget takes a process that nothing refers to out of the table.
+// forget takes a process that nothing needs out of the table.
 func (t *Table) forget(r Ref) {
+	t.unpark(r)
+	t.unplace(r)
 	n := t.at(r)
-	if first := t.byPID[n.id.PID]; first == r {
-		if n.samePID == 0 {
-			delete(t.byPID, n.id.PID)
-		} else {
-			t.byPID[n.id.PID] = n.samePID
-		}
-	} else {
-		for ; t.at(first).samePID != r; first = t.at(first).samePID {
-		}
-		t.at(first).samePID = n.samePID
+	if n.state == Ended {
+		t.graves.bury(n.id)
 	}
 	*t.counts.of(n.state)--
 	t.counts.Evicted++
-	needs := [...]Ref{n.base, n.first, n.creator, n.adopter}
+	needs := n.needs()
 	*n = node{samePID: t.free}
 	t.free = r
 	t.used--
@@ -142,9 +154,6 @@ func (t *Table) Shrink() {
 			*f = moved[*f]
 		}
 	}
-	var ended queue
-	for t.ended.n > 0 {
-		ended.push(moved[t.ended.pop()])
-	}
-	t.nodes, t.byPID, t.ended, t.free = nodes, byPID, ended, 0
+	t.nodes, t.byPID, t.free = nodes, byPID, 0
+	t.idle.head, t.idle.tail = moved[t.idle.head], moved[t.idle.tail]
 }

@@ -22,9 +22,12 @@ type Table struct {
 	free   Ref    // the first free node, linked by samePID
 	used   int
 	byPID  map[int]Ref // the youngest process that had the PID
-	loss   Instant     // facts of this instant or before may be outdated
+	now    Instant     // the greatest that was told
+	loss   Instant     // the end of the last of losses
+	losses []window
 	keep   Retention
-	ended  queue
+	idle   idle
+	graves graves
 	counts Counts
 }
 
@@ -32,11 +35,11 @@ type Table struct {
 type Counts struct {
 	// Alive, Zombie, Ended and Unseen count processes by their state.
 	Alive, Zombie, Ended, Unseen int
-	// Evictable counts those of the ended that no other process needs.
+	// Evictable counts those of the ended and unseen that nothing needs.
 	Evictable int
 	// Reused counts the PIDs that were seen to pass to another process.
 	Reused uint64
-	// Evicted counts the ended processes that were forgotten.
+	// Evicted counts the processes that were forgotten.
 	Evicted uint64
 	// Losses counts the events of kind Loss.
 	Losses uint64
@@ -55,31 +58,50 @@ type node struct {
 	samePID Ref // the next older process with the same PID
 	refs    int32
 
-	child, next, prev Ref // children that are not Ended: a list through the siblings
+	child Ref // the first child that has not ended
+	// The siblings that have not ended, or in one that nothing needs its
+	// neighbours in Table.idle.
+	next, prev Ref
 
 	basePID int32 // base, where only its PID is known
 
-	// When the fact beside it was last known to hold; zero for never.
-	baseAt, firstAt, nameAt, cgroupAt, idsAt, aliveAt Instant
+	// When the fact of this name was told; zero for never.
+	baseAt, firstAt, nameAt, cgroupAt, idsAt Instant
+
+	baseSince Instant // since when base is known to have been the parent, until baseAt
+
+	aliveAt Instant // when it was last known to be alive
+	heldAt  Instant // when it was last known to hold its PID
+	goneAt  Instant // when it was last found gone
 
 	name, membership, group unique.Handle[string]
 
 	groupID, sessionID, tty int32
 
-	exit     Exit
+	exit     Exit // what nothing can refute: not what follows from goneAt
 	baseEv   Evidence
 	nameEv   Evidence
+	cgroupEv Evidence
 	parentEv Evidence
 	adoption Adoption
-	state    State
+	state    State // what lifeState says
 	kernel   bool
-	rootless bool // it had no parent when it was first read
-	queued   bool // it is in Table.ended
+	born     bool // first and rootless are of its fork
+	rootless bool // its earliest known parent is none
+	met      bool // an event was about it
+	reused   bool // another one had its PID after it
+	parked   bool // it is in Table.idle
 }
 
 // NewTable returns an empty table that forgets ended processes as keep says.
 func NewTable(keep Retention) *Table {
-	return &Table{nodes: make([]node, 1), byPID: map[int]Ref{}, keep: keep.withDefaults()}
+	keep = keep.withDefaults()
+	return &Table{
+		nodes:  make([]node, 1),
+		byPID:  map[int]Ref{},
+		keep:   keep,
+		graves: graves{size: max(keep.Count, minGraves)},
+	}
 }
 
 // Len returns the number of processes in the table.
@@ -88,7 +110,7 @@ func (t *Table) Len() int { return t.used }
 // Counts returns how much the table holds.
 func (t *Table) Counts() Counts {
 	c := t.counts
-	c.Evictable = t.ended.n
+	c.Evictable = t.idle.n
 	return c
 }
 
@@ -108,17 +130,6 @@ func (t *Table) ByID(id ID) Ref {
 
 // ID returns the identity of the process.
 func (t *Table) ID(r Ref) ID { return t.nodes[r].id }
-
-// EndUnseen takes every process that was last known alive before the instant
-// as gone: what is left when all that were alive then have been read.
-func (t *Table) EndUnseen(since Instant) {
-	for r := range t.nodes {
-		if n := &t.nodes[r]; (n.state == Alive || n.state == Zombie) && n.aliveAt < since {
-			t.end(Ref(r), Exit{Evidence: Scanned, At: since}, Ended)
-		}
-	}
-	t.evict(since)
-}
 
 // State returns the state of the process.
 func (t *Table) State(r Ref) State { return t.nodes[r].state }
@@ -140,18 +151,19 @@ func (t *Table) Parent(r Ref) (Ref, Evidence) {
 	if n.state == Ended {
 		return t.lastParent(n)
 	}
-	if n.parentEv == Unknown || n.baseAt <= t.loss {
+	if n.parentEv == Unknown || t.lost(n, n.baseAt) && !t.lasts(n) {
 		return 0, Unknown
 	}
 	return n.parent, n.parentEv
 }
 
-// Children returns the living and zombie children of the process, in no
-// particular order. The table must not change under the iteration.
+// Children returns the processes whose Parent is the given one and that have
+// not ended, in no particular order. The table must not change under the
+// iteration.
 func (t *Table) Children(r Ref) iter.Seq[Ref] {
 	return func(yield func(Ref) bool) {
 		for c := t.nodes[r].child; c != 0; c = t.nodes[c].next {
-			if t.nodes[c].parentEv != Unknown && !yield(c) {
+			if _, ev := t.Parent(c); ev != Unknown && !yield(c) {
 				return
 			}
 		}
@@ -182,8 +194,8 @@ func (t *Table) Process(r Ref) Process {
 		SessionID: int(n.sessionID),
 		TTY:       int(n.tty),
 		Cgroup:    t.Cgroup(r),
-		Exit:      n.exit,
-		Evidence:  n.nameEv,
+		Exit:      n.end(),
+		Evidence:  t.evidence(n),
 		AsOf:      n.aliveAt,
 	}
 	if n.nameAt != 0 {
@@ -198,72 +210,23 @@ func (t *Table) Process(r Ref) Process {
 	case n.basePID != 0:
 		p.Parent.ID.PID = int(n.basePID)
 	}
-	if n.state != Ended && n.aliveAt <= t.loss {
-		p.Evidence = Unknown
+	if p.Exit.Evidence == Observed {
+		p.AsOf = p.Exit.At
 	}
 	return p
 }
 
-// creator returns the link of the process to its creator: observed at its
-// fork or else inferred by the rule that only three adopt the children of a
-// dead process (find_new_reaper in the kernel's exit.c): another thread of its
-// own, a subreaper, the init of the PID namespace. So the earliest known
-// parent is the creator where it never was one of the last two. It is not
-// where the creator passed CLONE_PARENT, which nothing shows later.
-func (t *Table) creator(n *node) Link {
-	if n.creator != 0 {
-		return Link{ID: t.nodes[n.creator].id, Evidence: Observed}
-	}
-	if n.first != 0 && t.nodes[n.first].adoption == AdoptsNone && t.nodes[n.first].id.PID != 1 {
-		return Link{ID: t.nodes[n.first].id, Evidence: Inferred}
-	}
-	if n.rootless {
-		return Link{Evidence: Scanned} // it never had a parent in this PID namespace
-	}
-	return Link{}
-}
-
-// AppendLineage appends the process and those above it by creation, the ended
-// ones among them, up to the first whose creator is not known at all.
-func (t *Table) AppendLineage(dst []Step, r Ref) []Step {
-	gap := false
-	for range t.used { // no chain is longer, also if what was read runs in a circle
-		dst = append(dst, Step{Process: t.Process(r), Gap: gap})
-		n := &t.nodes[r]
-		up := n.creator
-		gap = false
-		if up == 0 {
-			up = n.first
-			gap = t.creator(n).Evidence == Unknown
-		}
-		if up == 0 {
-			break
-		}
-		r = up
-	}
-	return dst
-}
-
-// lastParent returns the parent that an ended process had when it ended.
-func (t *Table) lastParent(n *node) (Ref, Evidence) {
-	p, ev := n.base, n.baseEv
-	for range t.used { // no chain of adoption is longer
-		if p == 0 {
-			break
-		}
-		d := &t.nodes[p].exit
-		if d.Evidence != Observed || n.exit.Evidence != Observed || d.At > n.exit.At {
-			break
-		}
-		if p = t.nodes[p].adopter; p == 0 {
-			return 0, Unknown
+// evidence returns how name, state and cgroup are known: as the least of them.
+func (t *Table) evidence(n *node) Evidence {
+	ev := n.nameEv
+	if n.cgroupAt != 0 {
+		ev = min(ev, n.cgroupEv)
+		if t.lost(n, n.cgroupAt) {
+			return Unknown
 		}
 	}
-	if n.exit.Evidence != Observed {
-		ev = min(ev, Scanned)
+	if t.lost(n, n.nameAt) || n.state != Ended && t.lost(n, n.heldAt) {
+		return Unknown
 	}
-	if n.baseAt <= t.loss {
-		ev = min(ev, Scanned)
-	}
-	return p, ev
+	return ev
 }

@@ -1,0 +1,212 @@
+package process_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/proclineage/lineage/internal/simkernel"
+	"github.com/proclineage/lineage/process"
+)
+
+// A judge holds what a table says against the truth.
+type judge struct {
+	k *simkernel.Kernel
+	v simkernel.View
+	t *process.Table
+}
+
+// sound returns what the table says that is not so. What it says of an ID that
+// two processes share, as far as the view can tell, must be so of one of them.
+func (j judge) sound() error {
+	if err := j.t.Check(); err != nil {
+		return err
+	}
+	for r := range j.t.All() {
+		p := j.t.Process(r)
+		named := j.v.Named(j.k, p.ID)
+		if len(named) == 0 {
+			return fmt.Errorf("%v never was", p.ID)
+		}
+		for i, holds := range []func(*simkernel.Process) bool{
+			func(q *simkernel.Process) bool { return stateHolds(&p, q) },
+			func(q *simkernel.Process) bool { return exitHolds(&p, q) },
+			func(q *simkernel.Process) bool { return factsHold(&p, q) },
+			func(q *simkernel.Process) bool { return j.parentHolds(&p, q) },
+			func(q *simkernel.Process) bool { return j.creatorHolds(p.Creator, q) },
+		} {
+			if !slices.ContainsFunc(named, holds) {
+				what := [...]string{"state", "exit", "facts", "parent", "creator"}[i]
+				return fmt.Errorf("%s is false: %+v, truth: %v", what, p, j.truth(named[0]))
+			}
+		}
+		if err := j.linked(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (j judge) truth(q *simkernel.Process) string {
+	return fmt.Sprintf("state %d, ended %d, %q in %s, parent %v, last %v, creator %v, CLONE_PARENT %v",
+		q.State, q.ExitAt, q.Name, q.Cgroup, j.v.ID(q.Parent()), j.v.ID(q.LastParent), j.v.ID(q.Creator), q.CloneParent)
+}
+
+func stateHolds(p *process.Process, q *simkernel.Process) bool {
+	switch p.State {
+	case process.Alive:
+		return p.Evidence == process.Unknown || q.State == simkernel.Alive
+	case process.Zombie, process.Ended:
+		return q.State != simkernel.Alive
+	default:
+		return p.Name == ""
+	}
+}
+
+func exitHolds(p *process.Process, q *simkernel.Process) bool {
+	ended := q.State != simkernel.Alive
+	if ended && p.AsOf > q.ExitAt {
+		return false
+	}
+	switch p.Exit.Evidence {
+	case process.Unknown:
+		return p.State < process.Zombie
+	case process.Observed:
+		return ended && p.Exit.At == q.ExitAt
+	default:
+		return ended && p.Exit.At >= q.ExitAt
+	}
+}
+
+func factsHold(p *process.Process, q *simkernel.Process) bool {
+	if p.Evidence == process.Unknown {
+		return true
+	}
+	return p.Name == q.Name && (p.Cgroup.Group == q.Cgroup || p.Cgroup.Membership == "")
+}
+
+func (j judge) parentHolds(p *process.Process, q *simkernel.Process) bool {
+	parent := q.Parent()
+	if p.State == process.Ended && q.State != simkernel.Alive {
+		parent = q.LastParent
+	}
+	switch id := j.v.ID(parent); {
+	case p.Parent.Evidence == process.Unknown:
+		return true
+	case p.Parent.ID.IsZero():
+		return id.IsZero()
+	default:
+		return p.Parent.ID.Same(id)
+	}
+}
+
+// creatorHolds takes for right what is inferred wrongly only where nobody can
+// know better: CLONE_PARENT, or a subreaper at a time when nobody looked.
+func (j judge) creatorHolds(l process.Link, q *simkernel.Process) bool {
+	id := j.v.ID(q.Creator)
+	if l.Evidence == process.Unknown || l.ID.IsZero() && id.IsZero() || l.ID.Same(id) {
+		return true
+	}
+	return l.Evidence == process.Inferred && (q.CloneParent ||
+		slices.ContainsFunc(j.v.Named(j.k, l.ID), func(c *simkernel.Process) bool { return c.WasSubreaper }))
+}
+
+// linked checks that the answers about one process agree with each other.
+func (j judge) linked(r process.Ref) error {
+	steps := j.t.AppendLineage(nil, r)
+	seen := map[process.ID]bool{}
+	for i, s := range steps {
+		if seen[s.Process.ID] {
+			return fmt.Errorf("the lineage of %v runs in a circle", j.t.ID(r))
+		}
+		seen[s.Process.ID] = true
+		creator := s.Process.Creator
+		last := i == len(steps)-1
+		switch {
+		case last && creator.Evidence != process.Unknown && !creator.ID.IsZero():
+			return fmt.Errorf("the lineage of %v is cut at %v", j.t.ID(r), s.Process.ID)
+		case !last && !steps[i+1].Gap && (creator.Evidence == process.Unknown || creator.ID != steps[i+1].Process.ID):
+			return fmt.Errorf("a gap in the lineage of %v after %v is not marked", j.t.ID(r), s.Process.ID)
+		case !last && steps[i+1].Gap && creator.Evidence != process.Unknown:
+			return fmt.Errorf("a gap in the lineage of %v after %v is none", j.t.ID(r), s.Process.ID)
+		}
+	}
+	for c := range j.t.Children(r) {
+		if p, ev := j.t.Parent(c); p != r || ev == process.Unknown || j.t.State(c) == process.Ended {
+			return fmt.Errorf("%v is no child of %v", j.t.ID(c), j.t.ID(r))
+		}
+	}
+	if p, ev := j.t.Parent(r); p != 0 && ev != process.Unknown && j.t.State(r) != process.Ended {
+		if !slices.Contains(slices.Collect(j.t.Children(p)), r) {
+			return fmt.Errorf("%v is missing in the children of %v", j.t.ID(r), j.t.ID(p))
+		}
+	}
+	return nil
+}
+
+// current returns what the table does not know of those that live now.
+func (j judge) current() error {
+	for _, q := range j.k.Holders() {
+		id := j.v.ID(q)
+		if q.State != simkernel.Alive || id.IsZero() || len(j.v.Named(j.k, id)) > 1 {
+			continue
+		}
+		r := j.t.ByID(id)
+		if r == 0 || j.t.ByPID(id.PID) != r {
+			return fmt.Errorf("%v is not there", id)
+		}
+		p := j.t.Process(r)
+		if p.State != process.Alive || p.Evidence == process.Unknown || p.Parent.Evidence == process.Unknown {
+			return fmt.Errorf("not known of %v: %+v", id, p)
+		}
+		if p.Cgroup.Membership == "" || p.GroupID == 0 {
+			return fmt.Errorf("facts are missing: %+v", p)
+		}
+	}
+	return nil
+}
+
+// complete returns what is missing in the lineages of those that live, where
+// nothing was lost and every birth was seen.
+func (j judge) complete() error {
+	if err := j.current(); err != nil {
+		return err
+	}
+	for _, q := range j.k.Holders() {
+		if q.State != simkernel.Alive {
+			continue
+		}
+		steps := j.t.AppendLineage(nil, j.t.ByID(j.v.ID(q)))
+		truth := q.Lineage()
+		if len(steps) != len(truth) {
+			return fmt.Errorf("the lineage of %v has %d steps, should have %d", q.ID, len(steps), len(truth))
+		}
+		for i, s := range steps {
+			if s.Gap || !s.Process.ID.Same(j.v.ID(truth[i])) {
+				return fmt.Errorf("step %d of %v is %v, should be %v", i, q.ID, s.Process.ID, truth[i].ID)
+			}
+		}
+	}
+	return nil
+}
+
+// dump writes all that the table answers, the same for the same knowledge.
+func dump(t *process.Table) string {
+	var lines []string
+	for r := range t.All() {
+		var b strings.Builder
+		fmt.Fprintf(&b, "%+v\n", t.Process(r))
+		for _, s := range t.AppendLineage(nil, r)[1:] {
+			fmt.Fprintf(&b, "  < %v gap=%v\n", s.Process.ID, s.Gap)
+		}
+		var children []string
+		for c := range t.Children(r) {
+			children = append(children, t.ID(c).String())
+		}
+		slices.Sort(children)
+		fmt.Fprintf(&b, "  > %v; holds PID: %v\n", children, t.ByPID(t.ID(r).PID) == r)
+		lines = append(lines, b.String())
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "")
+}

@@ -1,0 +1,94 @@
+package process
+
+// lasts reports whether the parent of a living process is still the one that
+// was told of last, whatever was dropped since: a process keeps its parent for
+// as long as that one lives, and stays without one where it had none.
+func (t *Table) lasts(n *node) bool {
+	if n.parent == 0 {
+		return n.basePID == 0
+	}
+	return t.nodes[n.parent].aliveAt > t.loss
+}
+
+// lastParent returns the parent that an ended process had when it ended.
+func (t *Table) lastParent(n *node) (Ref, Evidence) {
+	// It ended after lo and not after hi.
+	end := n.end()
+	lo, hi, ev := n.aliveAt, end.At, min(n.baseEv, Scanned)
+	if end.Evidence == Observed {
+		lo, ev = end.At-1, n.baseEv
+	}
+	p := n.base
+	if n.baseAt == 0 || n.baseSince > lo {
+		return 0, Unknown // the parent of a zombie, whose own parent may have ended
+	}
+	if p == 0 && n.basePID != 0 && t.lost(n, n.baseAt) {
+		return 0, Unknown
+	}
+	for range t.used { // no chain of adoption is longer
+		if p == 0 {
+			return 0, ev
+		}
+		parent := &t.nodes[p]
+		ended := parent.end()
+		switch {
+		case ended.Evidence == Observed && ended.At > hi, parent.aliveAt >= hi:
+			return p, ev
+		case ended.Evidence == Unknown && !t.lostBetween(parent.aliveAt, hi):
+			return p, ev
+		case ended.Evidence != Observed || ended.At > lo || parent.adopter == 0:
+			return 0, Unknown
+		}
+		p = parent.adopter
+	}
+	return 0, Unknown
+}
+
+// creator returns the link of the process to its creator: observed at its
+// fork, or else inferred. The parent that it was born with is the creator.
+// So is the earliest parent that was read, where that one never was a
+// subreaper or the init of its PID namespace: only these two and the dead
+// parent's own process adopt (find_new_reaper in the kernel's exit.c). What is
+// inferred is wrong where the creator passed CLONE_PARENT, and where the
+// parent was a subreaper only when nobody looked.
+func (t *Table) creator(n *node) Link {
+	if n.creator != 0 {
+		return Link{ID: t.nodes[n.creator].id, Evidence: Observed}
+	}
+	if n.first != 0 {
+		first := &t.nodes[n.first]
+		if n.born || first.adoption == AdoptsNone && first.id.PID != 1 {
+			return Link{ID: first.id, Evidence: Inferred}
+		}
+	}
+	switch {
+	case !n.rootless:
+		return Link{}
+	case n.id.PID == 1:
+		return Link{Evidence: Scanned} // who makes a namespace is not in it
+	default:
+		// Who is born outside is not adopted inside.
+		return Link{Evidence: Inferred}
+	}
+}
+
+// AppendLineage appends the process and those above it by creation, the ended
+// ones among them, up to the first whose creator is not known at all.
+func (t *Table) AppendLineage(dst []Step, r Ref) []Step {
+	gap := false
+	for range t.used { // no chain is longer
+		dst = append(dst, Step{Process: t.Process(r), Gap: gap})
+		n := &t.nodes[r]
+		up := n.creator
+		gap = false
+		if up == 0 {
+			up = n.first
+			gap = t.creator(n).Evidence == Unknown
+		}
+		if up == 0 {
+			break
+		}
+		r = up
+	}
+	return dst
+}
