@@ -33,6 +33,9 @@ and others may stand in between.`,
 		Args:              one("PID"),
 		ValidArgsFunction: a.completePIDs,
 		RunE: func(_ *cobra.Command, args []string) error {
+			if sameCgroup && creators {
+				return usagef("--same-cgroup and --creators are two questions: ask one of them")
+			}
 			t, err := a.open()
 			if err != nil {
 				return err
@@ -60,7 +63,6 @@ and others may stand in between.`,
 	f := c.Flags()
 	f.BoolVar(&sameCgroup, "same-cgroup", false, "only those in the same container group")
 	f.BoolVar(&creators, "creators", false, "go from each process to the one that made it")
-	c.MarkFlagsMutuallyExclusive("same-cgroup", "creators")
 	return c
 }
 

@@ -153,13 +153,9 @@ func (v *treeView) drawLine(r row, depth int, corner string, hidden int) {
 	if v.flags.pids {
 		spans = append(spans, span{v.pids(r), name})
 	}
-	if o := v.object(r.at); o != nil {
-		if v.flags.user {
-			spans = append(spans, span{" " + shownUser(o), dim})
-		}
-		if v.flags.args && len(o.Args) > 0 {
-			spans = append(spans, span{"  " + commandLine(o.Args), dim})
-		}
+	o := v.object(r.at)
+	if o != nil && v.flags.user {
+		spans = append(spans, span{" " + shownUser(o), dim})
 	}
 	if depth == 0 {
 		if text := v.parentText(r.at); text != "" {
@@ -168,6 +164,9 @@ func (v *treeView) drawLine(r row, depth int, corner string, hidden int) {
 	}
 	if hidden > 0 {
 		spans = append(spans, span{fmt.Sprintf("  (+%d below)", hidden), dim})
+	}
+	if o != nil && v.flags.args && len(o.Args) > 0 { // last, as it may be cut
+		spans = append(spans, span{"  " + commandLine(o.Args), dim})
 	}
 	v.screen.line(spans...)
 }
