@@ -280,8 +280,13 @@ func (t *Tree) learn(pid int) (process.ID, error) {
 			if st.ParentPID == child.Parent.PID {
 				child.Parent = parent.ID
 				t.apply(&child)
-				if known {
+				if known && t.holds(child.ID, parent.ID) {
 					return id, nil
+				}
+				if known { // memory has the parent itself below the child: it has to be read too
+					if err := t.source.Read(parent.ID.PID, &parent); err != nil {
+						return id, err
+					}
 				}
 				child = parent
 				continue
@@ -296,6 +301,14 @@ func (t *Tree) learn(pid int) (process.ID, error) {
 		}
 	}
 	return id, &IncompleteError{PID: child.ID.PID, Err: errUnsettled}
+}
+
+// holds reports whether memory has the edge from the child to the parent.
+func (t *Tree) holds(child, parent process.ID) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	up, _ := t.table.Parent(t.table.ByID(child))
+	return up != 0 && t.table.ID(up).Same(parent)
 }
 
 // identify finds out which process holds the PID: one that memory has, which
