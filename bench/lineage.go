@@ -1,0 +1,71 @@
+package main
+
+import (
+	"github.com/proclineage/lineage"
+	"github.com/proclineage/lineage/process"
+)
+
+// treePeer is lineage as a program uses it that runs for long: one Tree.
+type treePeer struct {
+	tree  *lineage.Tree
+	found []process.Process
+}
+
+func newTree() (*lineage.Tree, error) {
+	return lineage.NewTree(lineage.Options{Source: "procfs"})
+}
+
+func newTreePeer() (*treePeer, error) {
+	tree, err := newTree()
+	if err != nil {
+		return nil, err
+	}
+	return &treePeer{tree: tree}, nil
+}
+
+func (p *treePeer) appendSameGroup(dst []int, pid int) ([]int, error) {
+	return p.tree.AppendAllAncestorProcessIDsInSameCgroup(dst, pid)
+}
+
+func (p *treePeer) scan() (err error) {
+	p.found, err = p.tree.AppendProcesses(p.found[:0])
+	return err
+}
+
+func (p *treePeer) rows() ([]row, error) {
+	rows := make([]row, 0, len(p.found))
+	for _, f := range p.found {
+		rows = append(rows, row{f.ID.PID, f.Parent.ID.PID, f.Cgroup.Group})
+	}
+	return rows, nil
+}
+
+func (p *treePeer) Close() error { return p.tree.Close() }
+
+// freshPeer is lineage as a program uses it that asks once: a new Tree for
+// each question.
+type freshPeer struct{ found []process.Process }
+
+func (p *freshPeer) appendSameGroup(dst []int, pid int) ([]int, error) {
+	tree, err := newTree()
+	if err != nil {
+		return dst, err
+	}
+	defer tree.Close()
+	return tree.AppendAllAncestorProcessIDsInSameCgroup(dst, pid)
+}
+
+func (p *freshPeer) scan() error {
+	tree, err := newTree()
+	if err != nil {
+		return err
+	}
+	defer tree.Close()
+	p.found, err = tree.Processes()
+	return err
+}
+
+func (p *freshPeer) rows() ([]row, error) {
+	known := treePeer{found: p.found}
+	return known.rows()
+}

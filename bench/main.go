@@ -1,0 +1,199 @@
+// Bench measures lineage beside its peers, all in one run: it makes processes,
+// asks each contender the same questions about them in turn and prints one
+// table, and then the limits that lineage sets itself with what was measured.
+//
+//	go run . [-processes 1000,20000] [-rounds N] [-quick] [-markdown | -json]
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// depth is how many ancestors the processes have that are asked about, and
+// leaves how many of those there are.
+const (
+	depth  = 8
+	leaves = 100
+)
+
+func main() {
+	if play() {
+		return
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// settings is what the flags say.
+type settings struct {
+	processes []int
+	rounds    int
+	quick     bool
+	markdown  bool
+	json      bool
+	command   string
+}
+
+func parse(args []string, stderr io.Writer) (settings, error) {
+	s := settings{processes: []int{1000, 20000}}
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.Func("processes", "how many processes to make, one `number` after the other with commas between (default 1000,20000)", func(text string) error {
+		s.processes = nil
+		for word := range strings.SplitSeq(text, ",") {
+			n, err := strconv.Atoi(word)
+			if err != nil || n < 1 {
+				return fmt.Errorf("%q is no number of processes", word)
+			}
+			s.processes = append(s.processes, n)
+		}
+		return nil
+	})
+	f.IntVar(&s.rounds, "rounds", 7, "how many `rounds` of scans to make; the short questions have three times as many")
+	f.BoolVar(&s.quick, "quick", false, "200 processes and 3 rounds, to see that it works")
+	f.BoolVar(&s.markdown, "markdown", false, "write the table for a document")
+	f.BoolVar(&s.json, "json", false, "write JSON")
+	f.StringVar(&s.command, "command", "", "the lineage `program` for the tree (default: built from this source)")
+	if err := f.Parse(args); err != nil {
+		return s, err
+	}
+	if f.NArg() > 0 {
+		return s, fmt.Errorf("%q: there are no arguments, only flags", f.Arg(0))
+	}
+	if s.quick {
+		s.processes, s.rounds = []int{200}, 3
+	}
+	if s.rounds < 1 {
+		return s, fmt.Errorf("-rounds %d: there must be one", s.rounds)
+	}
+	return s, nil
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+	s, err := parse(args, stderr)
+	if err != nil {
+		return err
+	}
+	most := 0
+	for _, n := range s.processes {
+		if err := checkRoom(n); err != nil {
+			return err
+		}
+		most = max(most, n)
+	}
+	out := sheaf{Machine: machine()}
+	program := s.command
+	if program == "" {
+		dir, err := os.MkdirTemp("", "lineage-bench")
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+		if program, err = build(ctx, dir); err != nil {
+			out.Notes = append(out.Notes, "lineage tree: "+err.Error())
+		}
+	}
+	for _, n := range s.processes {
+		tree := program
+		if n != most {
+			tree = ""
+		}
+		if err := out.ask(ctx, n, s.rounds, tree, stderr); err != nil {
+			return err
+		}
+	}
+	out.Limits = limits(out.Results)
+	switch {
+	case s.json:
+		return out.writeJSON(stdout)
+	case s.markdown:
+		return out.writeMarkdown(stdout)
+	}
+	return out.writeText(stdout)
+}
+
+// ask makes n processes and asks everything about them; about the whole tree
+// only with a program to draw it.
+func (s *sheaf) ask(ctx context.Context, n, rounds int, program string, progress io.Writer) (err error) {
+	fmt.Fprintf(progress, "making %d processes\n", n)
+	p, err := newPopulation(order{Processes: n, Chains: min(leaves, n/(depth+1)+1), Depth: depth})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	s.Depth = p.depth()
+	c := &contestants{ctx: ctx, of: p}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	qs, err := c.questions(rounds)
+	if err != nil {
+		return err
+	}
+	if program != "" {
+		trees, err := c.trees(program, rounds)
+		if err != nil {
+			c.notes = append(c.notes, err.Error())
+		}
+		qs = append(qs, trees...)
+	}
+	for _, q := range qs {
+		fmt.Fprintf(progress, "%d processes: %s\n", n, q.text)
+		samples, err := measure(ctx, q)
+		if err != nil {
+			return err
+		}
+		s.Results = append(s.Results, results(q, samples)...)
+	}
+	s.Notes = append(s.Notes, c.notes...)
+	return nil
+}
+
+// build builds the lineage command from the source that the bench is built of.
+func build(ctx context.Context, dir string) (string, error) {
+	find := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/proclineage/lineage")
+	source, err := find.Output()
+	if err != nil {
+		return "", fmt.Errorf("the source is found from the folder of the bench only: %w", err)
+	}
+	program := filepath.Join(dir, "lineage")
+	make := exec.CommandContext(ctx, "go", "build", "-o", program, "./cmd/lineage")
+	make.Dir = strings.TrimSpace(string(source))
+	make.Env = append(make.Environ(), "CGO_ENABLED=0")
+	if text, err := make.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w: %s", err, strings.TrimSpace(string(text)))
+	}
+	return program, nil
+}
+
+// machine says what the figures are of.
+func machine() string {
+	var u unix.Utsname
+	release := "unknown"
+	if unix.Uname(&u) == nil {
+		release = unix.ByteSliceToString(u.Release[:])
+	}
+	user := "an ordinary user"
+	if os.Geteuid() == 0 {
+		user = "root"
+	}
+	return fmt.Sprintf("Linux %s, %s, %d CPUs, %s, as %s", release, runtime.GOARCH, runtime.NumCPU(), runtime.Version(), user)
+}
