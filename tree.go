@@ -10,7 +10,6 @@ package lineage
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -97,7 +96,7 @@ func NewTree(o Options) (*Tree, error) {
 		update: make(chan struct{}, 1),
 	}
 	if t.log == nil {
-		t.log = slog.New(slog.NewTextHandler(io.Discard, nil))
+		t.log = slog.New(slog.DiscardHandler)
 	}
 	if t.every <= 0 {
 		t.every = DefaultMaxUpdateInterval

@@ -1,6 +1,7 @@
 package linux
 
 import (
+	"errors"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -48,7 +49,7 @@ func ReadAll(fd int, buf []byte) ([]byte, error) {
 		buf = buf[:cap(buf)]
 		n, err := unix.Pread(fd, buf, 0)
 		switch {
-		case err == unix.EINTR:
+		case errors.Is(err, unix.EINTR):
 		case err != nil:
 			return buf[:0], err
 		case n < len(buf):

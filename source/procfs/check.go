@@ -1,6 +1,7 @@
 package procfs
 
 import (
+	"errors"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -51,7 +52,7 @@ func (s *Source) check(h *handle, membership string, b *buffers) (source.Status,
 	}
 	info := linux.PIDFDInfo{Mask: linux.PIDFDInfoPID | linux.PIDFDInfoCgroupID}
 	err := linux.PIDFDGetInfo(h.pidfd, &info)
-	if err == unix.ESRCH {
+	if errors.Is(err, unix.ESRCH) {
 		return source.Status{}, err
 	}
 	if err != nil {

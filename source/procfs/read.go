@@ -126,7 +126,7 @@ func (s *Source) pin(pid int, h *handle, b *buffers) (int, error) {
 		}
 		// For a thread that does not lead its group: EINVAL, and from
 		// Linux 6.9 on ENOENT.
-		if err != unix.EINVAL && err != unix.ENOENT {
+		if !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
 			return 0, err
 		}
 	}
@@ -259,7 +259,7 @@ func entries(dir int) ([]int, error) {
 	for {
 		n, err := unix.ReadDirent(dir, buf)
 		switch {
-		case err == unix.EINTR:
+		case errors.Is(err, unix.EINTR):
 		case err != nil:
 			return numbers, fmt.Errorf("getdents64: %w", err)
 		case n == 0:
