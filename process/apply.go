@@ -141,6 +141,9 @@ func (t *Table) setCreator(r, creator Ref) {
 	t.point(&n.first, 0) // who created it need not be inferred
 }
 
+// never is later than all instants.
+const never = ^Instant(0)
+
 // setParent takes in who is the parent at e.Time.
 func (t *Table) setParent(r Ref, e *Event, ev Evidence) {
 	if e.Parent.PID <= 0 && !e.NoParent {
@@ -160,13 +163,18 @@ func (t *Table) setParent(r Ref, e *Event, ev Evidence) {
 	if p == 0 && !e.NoParent {
 		basePID, ev = int32(e.Parent.PID), min(ev, Scanned) // nobody can tell when it has ended
 	}
+	since := e.Time
+	if e.Kind == Seen && e.Zombie {
+		since = never // adopted since its end, maybe
+	}
 	switch same := n.baseAt != 0 && n.base == p && n.basePID == basePID; {
-	case same && e.Time < n.baseAt:
-		n.baseSince = min(n.baseSince, e.Time) // no process gets an earlier parent back
+	case same && e.Time <= n.baseAt:
+		n.baseSince = min(n.baseSince, since) // no process gets an earlier parent back
 	case e.Time > n.baseAt:
 		if !same {
-			n.baseSince = e.Time
+			n.baseSince = never
 		}
+		n.baseSince = min(n.baseSince, since)
 		n.baseAt, n.baseEv, n.basePID = e.Time, ev, basePID
 		t.point(&n.base, p)
 		t.derive(r)
@@ -190,7 +198,7 @@ func (t *Table) derive(r Ref) {
 		if p == 0 || t.at(p).state < Zombie {
 			break
 		}
-		if t.at(p).adopter == 0 {
+		if t.at(p).adopter == 0 || n.state == Zombie { // which may be gone as well
 			ev = Unknown
 			break
 		}

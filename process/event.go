@@ -45,8 +45,9 @@ type Event struct {
 	Kind Kind
 	// Time orders the events of a source: of two facts about one thing the
 	// one with the greater Time holds. For what was observed it is when it
-	// happened, and no two events of a source have the same; for what was
-	// read, when the reading began.
+	// happened, and no two events of a source have the same. For what was
+	// read it is when the reading of the process began, or where starts are
+	// exact when that of the whole scan did.
 	Time Instant
 	// Since is, of a Loss, when the last event before it happened, zero
 	// where that is not known: then all before it is doubtful, also of

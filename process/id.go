@@ -3,6 +3,7 @@ package process
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -188,7 +189,7 @@ func ParseID(s string) (ID, error) {
 	}
 	whole, frac, _ := strings.Cut(start, ".")
 	seconds, err := strconv.ParseUint(whole, 10, 64)
-	if err != nil || seconds > uint64(1<<63)/uint64(time.Second) {
+	if err != nil || seconds > math.MaxUint64/uint64(time.Second) {
 		return bad()
 	}
 	f, err := strconv.ParseUint(frac, 10, 64)
@@ -204,7 +205,7 @@ func ParseID(s string) (ID, error) {
 		return bad()
 	}
 	id.Start = Instant(seconds*uint64(time.Second) + f)
-	if id.String() != s { // a sign, a leading zero
+	if id.String() != s { // a sign, a leading zero, too many seconds
 		return bad()
 	}
 	return id, nil

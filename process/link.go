@@ -7,6 +7,9 @@ func (t *Table) lasts(n *node) bool {
 	if n.parent == 0 {
 		return n.basePID == 0
 	}
+	if n.parent != n.base && n.heldAt <= t.loss {
+		return false // it may have ended before it was adopted
+	}
 	return t.nodes[n.parent].aliveAt > t.loss
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 // The programs below are random and shrink when they fail. More of them than
-// by default: go test ./process -run Model -rapid.checks=100000
+// by default: go test ./process -run Model -rapid.checks=10000
 
 var (
 	anyOp = rapid.Custom(func(t *rapid.T) simkernel.Op {
@@ -25,6 +25,13 @@ var (
 
 	keepAll = process.Retention{Age: 1 << 62, Count: 1 << 30}
 )
+
+// check runs ten times as many programs as rapid does by default.
+func check(t *testing.T, prop func(*rapid.T)) {
+	for range 10 {
+		rapid.Check(t, prop)
+	}
+}
 
 const began = process.Instant(5e9) // on the clock of the model
 
@@ -73,7 +80,7 @@ func must(t *rapid.T, errs ...error) {
 // Nothing is lost: what the table says is true and complete after every step,
 // also with a retention that keeps nothing that need not be kept.
 func TestModelWithoutLoss(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	check(t, func(t *rapid.T) {
 		k := boot(t)
 		v := simkernel.View{}
 		if rapid.Bool().Draw(t, "ticks") {
@@ -104,7 +111,7 @@ func TestModelWithoutLoss(t *testing.T) {
 // the kernel goes on. Whatever the order of the events and however often each
 // comes, the table says the same in the end, and it is true.
 func TestModelOrderAndRepetition(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	check(t, func(t *rapid.T) {
 		k := boot(t)
 		for _, op := range anyProgram.Draw(t, "before") {
 			k.Do(op)
@@ -117,7 +124,7 @@ func TestModelOrderAndRepetition(t *testing.T) {
 			if e, ok := v.Seen(p, stamp); ok {
 				events = append(events, e)
 			}
-			if v.Precision != process.ToTick && i%4 == 0 { // see TestScanOfATickIsAtOneMoment
+			if v.Precision != process.ToTick && i%4 == 0 { // see Event.Time
 				for _, op := range rapid.SliceOfN(anyOp, 0, 3).Draw(t, "while it reads") {
 					k.Do(op)
 				}
@@ -161,7 +168,7 @@ func ambiguous(k *simkernel.Kernel, v simkernel.View) bool {
 // Events are dropped: as soon as that is told nothing false is said, and a
 // scan heals all that is now.
 func TestModelLoss(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	check(t, func(t *rapid.T) {
 		k := boot(t)
 		for _, op := range anyProgram.Draw(t, "before") {
 			k.Do(op)
@@ -219,7 +226,7 @@ func TestModelLoss(t *testing.T) {
 
 // What comes late about those that were forgotten does not stay.
 func TestModelLateNewsOfTheForgotten(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	check(t, func(t *rapid.T) {
 		k := boot(t)
 		v := simkernel.View{}
 		scan, _ := v.Scan(k)
