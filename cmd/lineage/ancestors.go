@@ -161,10 +161,10 @@ func (l *ancestry) write(creators bool) error {
 	}
 	s.line()
 	if creators && (l.topUnknown || slices.ContainsFunc(l.objects, func(o Object) bool { return o.Gap != nil && *o.Gap })) {
-		s.prose([]span{{"  " + pad("?", fieldWidth), dim}}, "the earliest known parent of the one in the line before: "+info.Name+
-			" cannot tell whether it made or adopted that one, and others that have ended may stand in between")
+		s.sentence("?", "the earliest known parent of the one in the line before: "+info.Name+
+			" cannot tell whether it made or adopted that one, and others that have ended may stand in between", dim)
 	}
-	s.field("source", span{sourceLine(info), dim})
+	s.sentence("source", sourceLine(info), dim)
 	return nil
 }
 
@@ -185,7 +185,7 @@ func writeAncestors(s *screen, objects []Object, creators bool, zone *time.Locat
 			{shownName(o), bold},
 			{shownUser(o), plain},
 			{shownStart(o, zone), plain},
-			{shownGroup(o), place},
+			{s.fitIDs(shownGroup(o), s.width), place},
 		}
 		if creators {
 			link := span{"creator", plain}

@@ -294,10 +294,10 @@ func writeDoctor(s *screen, r Report) {
 		}
 		s.prose(
 			[]span{{pad(c.Name, 14), dim}, {"  ", plain}, {pad(c.Status, 8), st}, {" ", plain}},
-			c.Detail,
+			c.Detail, plain,
 		)
 		for _, l := range c.CannotTell {
-			s.prose([]span{{pad("", 14+2+8+1), plain}, {"cannot tell ", dim}}, l)
+			s.prose([]span{{pad("", 14+2+8+1), plain}, {"cannot tell ", dim}}, l, plain)
 		}
 		if c.Remedy != "" {
 			remedies = append(remedies, c)
@@ -309,6 +309,6 @@ func writeDoctor(s *screen, r Report) {
 	s.line()
 	s.line(span{"What would help", bold})
 	for _, c := range remedies {
-		s.prose([]span{{pad(c.Name, 14), dim}, {"  ", plain}}, c.Remedy)
+		s.prose([]span{{pad(c.Name, 14), dim}, {"  ", plain}}, c.Remedy, plain)
 	}
 }

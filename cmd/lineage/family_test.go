@@ -17,7 +17,7 @@ import (
 // names of a line of processes, each the child of the one before. A name may
 // begin with
 //
-//	+  a child without children, beside the next
+//   - a child without children, beside the next
 //
 // and end with
 //

@@ -18,7 +18,7 @@ type grove struct {
 }
 
 // groves divides the forest. Processes hang together only within a grove.
-func (f *forest) groves(by string, d *describer, short bool) []grove {
+func (f *forest) groves(by string, d *describer) []grove {
 	if by == "none" {
 		f.link(func(child, parent int32) bool { return true })
 		return []grove{{roots: f.roots}}
@@ -30,7 +30,7 @@ func (f *forest) groves(by string, d *describer, short bool) []grove {
 		if !f.shown[i] {
 			continue
 		}
-		g := f.groveOf(by, int32(i), d, short)
+		g := f.groveOf(by, int32(i), d)
 		at, ok := index[g.key]
 		if !ok {
 			at = len(list)
@@ -57,16 +57,13 @@ func (f *forest) groves(by string, d *describer, short bool) []grove {
 	return list
 }
 
-func (f *forest) groveOf(by string, i int32, d *describer, short bool) grove {
+func (f *forest) groveOf(by string, i int32, d *describer) grove {
 	p := &f.procs[i]
 	w := d.whereabouts(p.Cgroup)
 	switch by {
 	case "container":
 		if id := w.identity; id.Role == cgroup.RoleContainer || id.Role == cgroup.RoleSandbox {
 			g := grove{key: id.Container, title: "container " + safe(id.Container)}
-			if short && containerID.MatchString(id.Container) {
-				g.title = "container " + id.Container[:12]
-			}
 			g.about = string(id.Runtime)
 			if id.Pod != "" {
 				g.about = join(g.about, "pod "+safe(id.Pod))

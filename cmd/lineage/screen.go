@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 
 	"golang.org/x/term"
@@ -85,6 +86,24 @@ func (s *screen) field(label string, spans ...span) {
 	s.line(append([]span{{"  " + pad(label, fieldWidth), dim}}, spans...)...)
 }
 
+// sentence is field for a text that is broken between words, and not cut,
+// where the screen ends.
+func (s *screen) sentence(label, text string, st style) {
+	s.prose([]span{{"  " + pad(label, fieldWidth), dim}}, text, st)
+}
+
+var longID = regexp.MustCompile(`[0-9a-f]{64}`)
+
+// fitIDs returns the text with the IDs of containers in it cut to the 12 digits
+// that people know them by, if it does not fit in the columns that are left of
+// the screen.
+func (s *screen) fitIDs(text string, used int) string {
+	if s.width == 0 || used+columns(text) <= s.width {
+		return text
+	}
+	return longID.ReplaceAllStringFunc(text, func(id string) string { return id[:12] + "…" })
+}
+
 // fieldWidth is the width of the labels of field.
 const fieldWidth = 12
 
@@ -141,7 +160,7 @@ func terminalWidth(w io.Writer) int {
 
 // prose writes text after a head, broken between words where the screen ends,
 // each line as far to the right as the first.
-func (s *screen) prose(head []span, text string) {
+func (s *screen) prose(head []span, text string, st style) {
 	left := 0
 	for _, p := range head {
 		left += columns(p.text)
@@ -157,7 +176,7 @@ func (s *screen) prose(head []span, text string) {
 				line = cut(line, max(room, 20))
 			}
 		}
-		s.line(append(head, span{line, plain})...)
+		s.line(append(head, span{line, st})...)
 		text = strings.TrimPrefix(text[len(line):], " ")
 		if text == "" {
 			return

@@ -97,15 +97,15 @@ func drawTree(a *app, t *lineage.Tree, flags treeFlags, args []string) error {
 		return notFoundf("no process has %s in its name", quoted(flags.match))
 	}
 	s := a.screen()
-	groves := f.groves(flags.by.value, d, s.width > 0)
+	groves := f.groves(flags.by.value, d)
 	if a.output.value != "text" {
 		return a.emit("tree", t.Source(), v.objects(groves))
 	}
 	v.screen = s
 	v.write(groves)
 	s.line()
-	s.field("shown", span{v.summary(), dim})
-	s.field("source", span{sourceLine(t.Source()), dim})
+	s.sentence("shown", v.summary(), dim)
+	s.sentence("source", sourceLine(t.Source()), dim)
 	return nil
 }
 

@@ -49,7 +49,8 @@ func (v *treeView) write(groves []grove) {
 			if i > 0 {
 				v.screen.line()
 			}
-			v.screen.line(span{g.title, place}, span{"  " + join(g.about, plural(g.size, "process", "processes")), dim})
+			about := "  " + join(g.about, plural(g.size, "process", "processes"))
+			v.screen.line(span{v.screen.fitIDs(g.title, columns(about)), place}, span{about, dim})
 			v.branch = append(v.branch[:0], "  "...)
 		}
 		for _, r := range v.rows(g.roots, 0) {

@@ -167,7 +167,7 @@ func writeWhy(s *screen, o *Object, note, source string, now time.Time, zone *ti
 	head := []span{{shownName(o) + " " + strconv.Itoa(o.PID), bold}}
 	s.line(head...)
 	if note != "" {
-		s.field("note", span{note, alarm})
+		s.sentence("note", note, alarm)
 	}
 	switch {
 	case o.State == "zombie":
@@ -183,7 +183,7 @@ func writeWhy(s *screen, o *Object, note, source string, now time.Time, zone *ti
 	switch {
 	case o.Exe != nil:
 		s.field("program", span{safe(*o.Exe), plain})
-	case o.Missing != "":
+	case o.Missing != "" && o.State == "alive":
 		s.field("program", span{"not known: " + o.Missing, dim})
 	}
 	s.field("user", span{whyUser(o), plain})
@@ -193,10 +193,10 @@ func writeWhy(s *screen, o *Object, note, source string, now time.Time, zone *ti
 		s.field("started", span{"not known", dim})
 	}
 	if text := whyContainer(o); text != "" {
-		s.field("container", span{text, place})
+		s.field("container", span{s.fitIDs(text, 2+fieldWidth), place})
 	}
 	if text := whyUnit(o); text != "" {
-		s.field("unit", span{text, place})
+		s.field("unit", span{s.fitIDs(text, 2+fieldWidth), place})
 	}
 	if o.Container == nil && o.Unit == nil && o.ContainerGroup != nil {
 		s.field("cgroup", span{safe(*o.ContainerGroup), plain}, span{" (no container, no unit)", dim})
@@ -209,9 +209,9 @@ func writeWhy(s *screen, o *Object, note, source string, now time.Time, zone *ti
 	}
 	s.chain("chain", o.chain())
 	if text := whyCreator(o); text != "" {
-		s.field("started by", span{text, plain})
+		s.sentence("started by", text, plain)
 	}
-	s.field("source", span{source, dim})
+	s.sentence("source", source, dim)
 }
 
 func whyUser(o *Object) string {
@@ -302,6 +302,8 @@ func whyCreator(o *Object) string {
 		parent = nameOrUnknown(o.Chain[n-2].Name) + " " + strconv.Itoa(o.Chain[n-2].PID)
 	}
 	switch {
+	case o.Kernel:
+		return "" // threads of the kernel are made by kthreadd
 	case o.CreatorPID != nil && o.PPID != nil && *o.CreatorPID == *o.PPID:
 		return ""
 	case o.CreatorPID != nil && *o.CreatorPID > 0:
@@ -341,9 +343,9 @@ func writeMatches(s *screen, objects []Object, m matches, source string, now tim
 	s.table(map[int]bool{0: true, 2: true}, rows...)
 	s.line()
 	if m.note != "" {
-		s.field("note", span{m.note, plain})
+		s.sentence("note", m.note, plain)
 	}
-	s.field("source", span{source, dim})
+	s.sentence("source", source, dim)
 }
 
 // chainTail returns as much of the end of a chain as fits.

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/proclineage/lineage/source"
+
+	"github.com/proclineage/lineage"
+)
+
+var (
+	aNoon    = time.Date(2026, 11, 23, 19, 4, 0, 0, time.UTC)
+	aZone    = time.UTC
+	procText = sourceLine(lineage.SourceInfo{Name: "procfs", Limits: []source.Limit{source.CreatorsUnseen, source.ShortLivedUnseen, source.ExitsUnseen}})
+)
+
+func nginx() Object {
+	return Object{
+		PID: 1012, ID: "1012@17123.45", PPID: new(990), ParentID: new("990@17100.00"), ParentEvidence: "scanned", CreatorEvidence: "unknown",
+		Name: "nginx", State: "alive", Evidence: "scanned",
+		Start: new("2026-11-23T16:58:23.12Z"), StartPrecision: new("tick"),
+		UID: new(33), User: new("www-data"), RUID: new(33),
+		Exe: new("/usr/sbin/nginx"), Args: []string{"nginx: worker process"},
+		PGID: new(990), SID: new(990), NamespacePIDs: []int{1012, 7},
+		ContainerGroup: new("/system.slice/docker-" + hexID + ".scope"),
+		Container:      &Container{Runtime: new("docker"), ID: new(hexID), Role: new("container")},
+		Unit:           new("docker-" + hexID + ".scope"),
+		Listens:        []string{"tcp 0.0.0.0:80", "tcp [::]:80"},
+		Chain:          []Link{{1, "1@0.01", "systemd"}, {902, "902@9.00", "containerd-shim"}, {990, "990@17100.00", "nginx"}, {1012, "1012@17123.45", "nginx"}},
+		ChainComplete:  new(true),
+	}
+}
+
+func TestWhyGolden(t *testing.T) {
+	ssh := Object{
+		PID: 48213, Name: "curl\x1b]0;\a", State: "alive", PPID: new(1101), CreatorPID: new(1101), CreatorEvidence: "inferred",
+		Start: new("2026-11-20T10:00:00Z"), UID: new(0), User: new("root"), RUID: new(1000),
+		Exe: new("/usr/bin/curl (deleted)"), Args: []string{"curl", "-H", "Accept: it's", "https://example.org/?a=b", "line\nbreak", ""},
+		PGID: new(48213), SID: new(1101), TTY: new("pts/2"),
+		Unit: new("session-4.scope"), LoginSession: new("4"), ContainerGroup: new("/user.slice/user-1000.slice/session-4.scope"),
+		Chain: []Link{{1101, "", "bash"}, {48213, "", "curl\x1b]0;\a"}}, ChainComplete: new(false),
+	}
+	zombie := Object{
+		PID: 77, Name: "job", State: "zombie", PPID: new(1), CreatorEvidence: "unknown", Missing: "the process has ended",
+		Chain: []Link{{1, "", "init"}, {77, "", "job"}},
+	}
+	kernel := Object{
+		PID: 3, Name: "kworker/0:1", Kernel: true, State: "alive", PPID: new(2), CreatorEvidence: "unknown",
+		Start: new("2026-11-23T16:00:00Z"), UID: new(0), User: new("root"), RUID: new(0), ContainerGroup: new("/"),
+		Chain: []Link{{2, "", "kthreadd"}, {3, "", "kworker/0:1"}},
+	}
+	helper := Object{
+		PID: 500, Name: "conmon", State: "alive", PPID: new(0), CreatorPID: new(0), CreatorEvidence: "scanned",
+		Container: &Container{Runtime: new("podman"), Role: new("helper"), Serves: new(hexID)}, ContainerGroup: new("/x"),
+		Chain: []Link{{500, "", "conmon"}},
+	}
+	tests := []struct {
+		file   string
+		width  int
+		object Object
+		note   string
+	}{
+		{"why_container.txt", 0, nginx(), ""},
+		{"why_container_50.txt", 50, nginx(), ""},
+		{"why_session.txt", 0, ssh, "48214 is a thread of process 48213"},
+		{"why_zombie.txt", 80, zombie, ""},
+		{"why_kernel.txt", 80, kernel, ""},
+		{"why_container_80.txt", 80, nginx(), ""},
+		{"why_helper.txt", 80, helper, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.file, func(t *testing.T) {
+			golden(t, test.file, test.width, func(s *screen) {
+				writeWhy(s, &test.object, test.note, procText, aNoon, aZone)
+			})
+		})
+	}
+	t.Run("why_several_60.txt", func(t *testing.T) {
+		golden(t, "why_several_60.txt", 60, func(s *screen) {
+			second := nginx()
+			second.PID, second.Start = 1013, new("2026-11-23T19:03:58Z")
+			writeMatches(s, []Object{nginx(), second}, matches{how: `named "nginx"`, note: "a note"}, procText, aNoon)
+		})
+	})
+}
+
+func TestAncestorsGolden(t *testing.T) {
+	objects := []Object{
+		nginx(),
+		{PID: 902, Name: "containerd-shim", State: "alive", UID: new(0), User: new("root"), Start: new("2026-11-23T16:00:00Z"), ContainerGroup: new("/system.slice/containerd.service"), Gap: new(true)},
+		{PID: 12, Name: "", State: "ended", Gap: new(false)},
+		{PID: 1, Name: "systemd", State: "alive", UID: new(0), User: new("root"), Start: new("2026-11-20T08:00:00Z"), ContainerGroup: new("/init.scope"), Gap: new(false)},
+	}
+	golden(t, "ancestors.txt", 0, func(s *screen) { writeAncestors(s, objects, false, aZone) })
+	golden(t, "ancestors_creators_70.txt", 70, func(s *screen) { writeAncestors(s, objects, true, aZone) })
+	golden(t, "ancestors_100.txt", 100, func(s *screen) { writeAncestors(s, objects, false, aZone) })
+}
