@@ -7,9 +7,12 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -126,11 +129,42 @@ func TestHiddenProcesses(t *testing.T) {
 				if _, err := tree.Process(a.PID); !errors.Is(err, ErrPermission) || errors.Is(err, ErrNotFound) {
 					t.Errorf("the hidden process: %v, want ErrPermission", err)
 				}
+				// Scans read on other threads, which are still root's.
 				if _, err := tree.Process(1 << 22); !errors.Is(err, ErrNotFound) {
 					t.Errorf("no process: %v, want ErrNotFound", err)
 				}
 			})
 		})
+	}
+}
+
+// What a scan may not see is said too. Scans read on several threads, so this
+// needs a whole process of the ordinary user's.
+func TestHiddenFromScans(t *testing.T) {
+	const mark = "LINEAGE_TEST_NOBODY"
+	if os.Getenv(mark) != "" {
+		tree := newTreeWith(t, Options{ProcPath: "/proc/self/fd/3"})
+		all, err := tree.Processes()
+		children, childrenErr := tree.Children(os.Getpid())
+		fmt.Printf("processes %v %v children %v %v\n", len(all), errors.Is(err, ErrPermission) && errors.Is(err, ErrIncomplete),
+			len(children), errors.Is(childrenErr, ErrIncomplete))
+		return
+	}
+	linuxtest.Need(t, linuxtest.Root, linuxtest.Hidepid)
+	for _, hide := range []string{"noaccess", "invisible"} {
+		mount, err := os.Open(linuxtest.MountProc(t, "hidepid", hide))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer mount.Close()
+		inside := exec.Command("/proc/self/exe", "-test.run=^TestHiddenFromScans$")
+		inside.Env = append(os.Environ(), mark+"=1")
+		inside.ExtraFiles = []*os.File{mount}
+		inside.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		out, err := inside.CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "processes 1 true children 0 true") {
+			t.Errorf("%s: %v, %s", hide, err, out)
+		}
 	}
 }
 

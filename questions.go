@@ -15,7 +15,8 @@ import (
 // process, by current parent and nearest first, whose container group has the
 // path that its own has, also those behind one whose has not. The process
 // itself is not among them; the slice is empty and not nil where there is
-// none. It goes up to the first process of the PID namespace.
+// none. It goes up to the first process of the PID namespace. Processes whose
+// memberships have no container group are taken to be in the same.
 //
 // The answer holds at one instant of the call. A process that is known costs
 // the check whether it still is what it was.
@@ -50,14 +51,11 @@ func (t *Tree) appendSameGroup(dst []int, q subject) ([]int, error) {
 	defer t.walks.Put(w)
 	err := t.climb(w, q, math.MaxInt, false)
 	for i, l := range w.links {
-		if l.cgroup.Membership == "" {
-			err = errors.Join(&IncompleteError{PID: l.id.PID, Err: errNoCgroup}, err)
-			if i == 0 {
-				break
-			}
-			continue
-		}
-		if i > 0 && l.cgroup.Group == w.links[0].cgroup.Group {
+		switch {
+		case l.cgroup.Membership == "" && err == nil:
+			err = &IncompleteError{PID: l.id.PID, Err: errNoCgroup}
+		case i > 0 && l.cgroup.Membership != "" && w.links[0].cgroup.Membership != "" &&
+			l.cgroup.Group == w.links[0].cgroup.Group:
 			dst = append(dst, l.id.PID)
 		}
 	}
@@ -229,7 +227,9 @@ func (t *Tree) reaped(steps []process.Step) bool {
 
 // Children returns the children of the process, ordered by PID. With the
 // procfs source it reads every process there is, and the answer holds for
-// each process at some instant of the call, not for all at one.
+// each process at some instant of the call, not for all at one. Where some
+// processes are hidden from the caller (hidepid), the answer is what may be
+// seen, and the error an [IncompleteError].
 func (t *Tree) Children(pid int) ([]process.Process, error) {
 	return t.AppendChildren([]process.Process{}, pid)
 }
@@ -283,8 +283,9 @@ func (t *Tree) appendBelow(dst []process.Process, q subject, depth int) ([]proce
 	if err != nil {
 		return dst, err
 	}
-	if err := t.scan(context.Background(), asked); err != nil {
-		return dst, err
+	partial := t.scan(context.Background(), asked)
+	if partial != nil && !errors.Is(partial, ErrIncomplete) {
+		return dst, partial
 	}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -313,7 +314,7 @@ func (t *Tree) appendBelow(dst []process.Process, q subject, depth int) ([]proce
 			return t.table.ID(b.ref).PID - t.table.ID(a.ref).PID
 		})
 	}
-	return dst, nil
+	return dst, partial
 }
 
 // Processes returns every process there is, zombies among them, ordered by
@@ -342,8 +343,9 @@ func (t *Tree) AppendInGroup(dst []process.Process, path string) ([]process.Proc
 }
 
 func (t *Tree) appendWhere(dst []process.Process, keep func(process.Ref) bool) ([]process.Process, error) {
-	if err := t.scan(context.Background(), now()); err != nil {
-		return dst, err
+	partial := t.scan(context.Background(), now())
+	if partial != nil && !errors.Is(partial, ErrIncomplete) {
+		return dst, partial
 	}
 	n := len(dst)
 	t.mu.RLock()
@@ -354,5 +356,5 @@ func (t *Tree) appendWhere(dst []process.Process, keep func(process.Ref) bool) (
 	}
 	t.mu.RUnlock()
 	slices.SortFunc(dst[n:], func(a, b process.Process) int { return a.ID.PID - b.ID.PID })
-	return dst, nil
+	return dst, partial
 }

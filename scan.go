@@ -11,7 +11,7 @@ import (
 // scan reads every process there is, unless another scan has done so that
 // began no earlier than since. It takes no lock for longer than one process
 // needs, so that questions about single processes go on. On an error, what was
-// known stays.
+// known stays. An IncompleteError says that not all could be seen.
 func (t *Tree) scan(ctx context.Context, since process.Instant) error {
 	t.scanning.Lock()
 	defer t.scanning.Unlock()
@@ -19,10 +19,19 @@ func (t *Tree) scan(ctx context.Context, since process.Instant) error {
 		return ErrClosed
 	}
 	if t.scanned >= since {
-		return nil
+		return t.partial
 	}
 	began := now()
+	// Every PID namespace has a PID 1. Where it is not to be seen, nor some
+	// parent, others are hidden too (hidepid).
+	hidden := 1
 	err := t.source.Scan(ctx, func(e *process.Event) {
+		switch {
+		case e.ID.PID == 1 && hidden == 1:
+			hidden = 0
+		case !e.NoParent && !e.Parent.Known():
+			hidden = e.Parent.PID
+		}
 		t.mu.Lock()
 		t.table.Apply(e)
 		t.mu.Unlock()
@@ -35,8 +44,11 @@ func (t *Tree) scan(ctx context.Context, since process.Instant) error {
 	t.table.Expire(now())
 	t.table.Shrink()
 	t.mu.Unlock()
-	t.scanned = began
-	return nil
+	t.scanned, t.partial = began, nil
+	if hidden != 0 {
+		t.partial = &IncompleteError{PID: hidden, Err: ErrPermission}
+	}
+	return t.partial
 }
 
 // endUnseen looks at the known processes that have not been seen since then.

@@ -66,8 +66,9 @@ type Tree struct {
 	table *process.Table
 	hand  process.Ref // where the sweep over the known processes stands
 
-	scanning sync.Mutex      // one scan at a time
-	scanned  process.Instant // when the last whole scan began, guarded by scanning
+	scanning sync.Mutex      // one scan at a time; it guards these two
+	scanned  process.Instant // when the last whole scan began
+	partial  error           // why that one could not see all, or nil
 
 	update  chan struct{} // holds the one request for a full update
 	updates atomic.Uint64 // full updates made
@@ -168,6 +169,7 @@ func (t *Tree) Run(ctx context.Context) error {
 	}
 	ticker := time.NewTicker(t.every)
 	defer ticker.Stop()
+	var next time.Time // when the next update may begin
 	for {
 		select {
 		case <-ctx.Done():
@@ -177,15 +179,16 @@ func (t *Tree) Run(ctx context.Context) error {
 			continue
 		case <-t.update:
 		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(time.Until(next)):
+		}
+		next = time.Now().Add(t.every)
 		if err := t.scan(ctx, now()); err != nil && ctx.Err() == nil {
 			t.log.Warn("full update failed, what was known is kept", "error", err)
 		}
 		t.updates.Add(1)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
 	}
 }
 
