@@ -19,11 +19,17 @@ func living(n int) (tab *Table, deepest []ID) {
 	return tab, deepest
 }
 
+// One fork, exec and exit, with 20,000 processes alive.
 func BenchmarkApply(b *testing.B) {
 	tab, _ := living(20_000)
 	b.ReportAllocs()
-	b.ResetTimer()
-	storm(tab, b.N, 40_000, initID)
+	for i := 0; b.Loop(); i++ {
+		now := 10*sec + Instant(i)*1000
+		id := ID{PID: 30_000 + i%30_000, Start: now, Precision: Exact}
+		tab.Apply(&Event{Kind: Fork, Time: now + 1, ID: id, Creator: initID, Parent: initID, Name: "worker"})
+		tab.Apply(&Event{Kind: Exec, Time: now + 2, ID: id, Name: "job"})
+		tab.Apply(&Event{Kind: Exited, Time: now + 3, ID: id, Adopter: initID})
+	}
 }
 
 func BenchmarkWalk(b *testing.B) {

@@ -35,8 +35,7 @@ func storm(tab *Table, n, firstPID int, parent ID) {
 		now := Instant(10+i) * Instant(time.Millisecond)
 		id := ID{PID: firstPID + i%30000, Start: now, Precision: Exact}
 		tab.Apply(&Event{Kind: Fork, Time: now + 1, ID: id, Creator: parent, Parent: parent, Name: "worker"})
-		tab.Apply(&Event{Kind: Exec, Time: now + 2, ID: id, Name: "job"})
-		tab.Apply(&Event{Kind: Exited, Time: now + 3, ID: id, Adopter: initID})
+		tab.Apply(&Event{Kind: Exited, Time: now + 2, ID: id, Adopter: initID})
 	}
 }
 
@@ -84,7 +83,7 @@ func TestMillionChildrenOfOneParent(t *testing.T) {
 func TestUnseenDoNotPileUp(t *testing.T) {
 	before := heap()
 	tab := NewTable(Retention{Count: 10})
-	for i := range 100_000 {
+	for i := range 20_000 {
 		now := Instant(10+i) * Instant(time.Millisecond)
 		id := func(pid int) ID { return ID{PID: pid + 4*i, Start: now, Precision: Exact} }
 		tab.Apply(&Event{Kind: Fork, Time: now, ID: id(7), Creator: id(4), Parent: id(5)})
@@ -208,7 +207,7 @@ func TestShrinkGivesMemoryBack(t *testing.T) {
 	before := heap()
 	tab := NewTable(Retention{Age: -1})
 	tab.Apply(&Event{Kind: Seen, Time: sec, ID: initID, NoParent: true, Name: "init"})
-	for i := range 100_000 {
+	for i := range 50_000 {
 		now := 2*sec + Instant(i)
 		tab.Apply(&Event{Kind: Seen, Time: now, ID: ID{PID: 10 + i, Start: now, Precision: Exact}, Parent: initID, Name: "x"})
 	}
@@ -217,7 +216,7 @@ func TestShrinkGivesMemoryBack(t *testing.T) {
 		t.Fatalf("%d are left", tab.Len())
 	}
 	tab.Shrink()
-	wantHeapBelow(t, before, 64*minGraves*nodeBytes)
+	wantHeapBelow(t, before, 8<<20)
 	runtime.KeepAlive(tab)
 }
 

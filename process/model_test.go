@@ -79,80 +79,84 @@ func must(t *rapid.T, errs ...error) {
 
 // Nothing is lost: what the table says is true and complete after every step,
 // also with a retention that keeps nothing that need not be kept.
-func TestModelWithoutLoss(t *testing.T) {
-	check(t, func(t *rapid.T) {
-		k := boot(t)
-		v := simkernel.View{}
-		if rapid.Bool().Draw(t, "ticks") {
-			v.Precision = process.ToTick
+func TestModelWithoutLoss(t *testing.T) { check(t, modelWithoutLoss) }
+
+func FuzzModelWithoutLoss(f *testing.F) { f.Fuzz(rapid.MakeFuzz(modelWithoutLoss)) }
+
+func modelWithoutLoss(t *rapid.T) {
+	k := boot(t)
+	v := simkernel.View{}
+	if rapid.Bool().Draw(t, "ticks") {
+		v.Precision = process.ToTick
+	}
+	keep := process.Retention{
+		Age:   rapid.SampledFrom([]time.Duration{0, -1, 1e6, 1e9}).Draw(t, "age"),
+		Count: rapid.SampledFrom([]int{0, -1, 1, 3}).Draw(t, "count"),
+	}
+	j := judge{k, v, process.NewTable(keep)}
+	scan, _ := v.Scan(k)
+	apply(j.t, scan)
+	next := 0
+	for _, op := range anyProgram.Draw(t, "program") {
+		k.Do(op)
+		var events []process.Event
+		events, next = v.Events(k, next)
+		apply(j.t, events)
+		if op.Arg%16 == 0 {
+			j.t.Shrink()
 		}
-		keep := process.Retention{
-			Age:   rapid.SampledFrom([]time.Duration{0, -1, 1e6, 1e9}).Draw(t, "age"),
-			Count: rapid.SampledFrom([]int{0, -1, 1, 3}).Draw(t, "count"),
-		}
-		j := judge{k, v, process.NewTable(keep)}
-		scan, _ := v.Scan(k)
-		apply(j.t, scan)
-		next := 0
-		for _, op := range anyProgram.Draw(t, "program") {
-			k.Do(op)
-			var events []process.Event
-			events, next = v.Events(k, next)
-			apply(j.t, events)
-			if op.Arg%16 == 0 {
-				j.t.Shrink()
-			}
-			must(t, j.sound(), j.complete())
-		}
-	})
+		must(t, j.sound(), j.complete())
+	}
 }
 
 // The table comes into the middle of a kernel's life, and a scan reads while
 // the kernel goes on. Whatever the order of the events and however often each
 // comes, the table says the same in the end, and it is true.
-func TestModelOrderAndRepetition(t *testing.T) {
-	check(t, func(t *rapid.T) {
-		k := boot(t)
-		for _, op := range anyProgram.Draw(t, "before") {
-			k.Do(op)
-		}
-		v := anyView(t, k)
-		_, from := v.Events(k, 0)
-		var events []process.Event
-		stamp := k.Stamp()
-		for i, p := range k.Holders() {
-			if e, ok := v.Seen(p, stamp); ok {
-				events = append(events, e)
-			}
-			if v.Precision != process.ToTick && i%4 == 0 { // see Event.Time
-				for _, op := range rapid.SliceOfN(anyOp, 0, 3).Draw(t, "while it reads") {
-					k.Do(op)
-				}
-			}
-		}
-		for _, op := range anyProgram.Draw(t, "after") {
-			k.Do(op)
-		}
-		happened, _ := v.Events(k, from)
-		events = append(events, happened...)
+func TestModelOrderAndRepetition(t *testing.T) { check(t, modelOrderAndRepetition) }
 
-		inOrder := judge{k, v, process.NewTable(keepAll)}
-		apply(inOrder.t, events)
-		must(t, inOrder.sound())
-		if !v.NoAdopter && !ambiguous(k, v) {
-			must(t, inOrder.current())
+func FuzzModelOrderAndRepetition(f *testing.F) { f.Fuzz(rapid.MakeFuzz(modelOrderAndRepetition)) }
+
+func modelOrderAndRepetition(t *rapid.T) {
+	k := boot(t)
+	for _, op := range anyProgram.Draw(t, "before") {
+		k.Do(op)
+	}
+	v := anyView(t, k)
+	_, from := v.Events(k, 0)
+	var events []process.Event
+	stamp := k.Stamp()
+	for i, p := range k.Holders() {
+		if e, ok := v.Seen(p, stamp); ok {
+			events = append(events, e)
 		}
-		shuffled := judge{k, v, process.NewTable(keepAll)}
-		again := rapid.SliceOfN(rapid.SampledFrom(append(events, process.Event{})), 0, 20).Draw(t, "doubled")
-		for _, e := range rapid.Permutation(append(events, again...)).Draw(t, "order") {
-			shuffled.t.Apply(&e)
-			must(t, shuffled.t.Check())
+		if v.Precision != process.ToTick && i%4 == 0 { // see Event.Time
+			for _, op := range rapid.SliceOfN(anyOp, 0, 3).Draw(t, "while it reads") {
+				k.Do(op)
+			}
 		}
-		must(t, shuffled.sound())
-		if a, b := dump(inOrder.t), dump(shuffled.t); a != b && !ambiguous(k, v) {
-			t.Fatalf("in order:\n%s\nin another order:\n%s", a, b)
-		}
-	})
+	}
+	for _, op := range anyProgram.Draw(t, "after") {
+		k.Do(op)
+	}
+	happened, _ := v.Events(k, from)
+	events = append(events, happened...)
+
+	inOrder := judge{k, v, process.NewTable(keepAll)}
+	apply(inOrder.t, events)
+	must(t, inOrder.sound())
+	if !v.NoAdopter && !ambiguous(k, v) {
+		must(t, inOrder.current())
+	}
+	shuffled := judge{k, v, process.NewTable(keepAll)}
+	again := rapid.SliceOfN(rapid.SampledFrom(append(events, process.Event{})), 0, 20).Draw(t, "doubled")
+	for _, e := range rapid.Permutation(append(events, again...)).Draw(t, "order") {
+		shuffled.t.Apply(&e)
+		must(t, shuffled.t.Check())
+	}
+	must(t, shuffled.sound())
+	if a, b := dump(inOrder.t), dump(shuffled.t); a != b && !ambiguous(k, v) {
+		t.Fatalf("in order:\n%s\nin another order:\n%s", a, b)
+	}
 }
 
 // ambiguous reports whether the view gives one name to two processes.
@@ -167,84 +171,90 @@ func ambiguous(k *simkernel.Kernel, v simkernel.View) bool {
 
 // Events are dropped: as soon as that is told nothing false is said, and a
 // scan heals all that is now.
-func TestModelLoss(t *testing.T) {
-	check(t, func(t *rapid.T) {
-		k := boot(t)
-		for _, op := range anyProgram.Draw(t, "before") {
+func TestModelLoss(t *testing.T) { check(t, modelLoss) }
+
+func FuzzModelLoss(f *testing.F) { f.Fuzz(rapid.MakeFuzz(modelLoss)) }
+
+func modelLoss(t *rapid.T) {
+	k := boot(t)
+	for _, op := range anyProgram.Draw(t, "before") {
+		k.Do(op)
+	}
+	v := anyView(t, k)
+	_, next := v.Events(k, 0)
+	keep := keepAll
+	if rapid.Bool().Draw(t, "forgets") {
+		keep = process.Retention{Age: -1, Count: -1}
+	}
+	j := judge{k, v, process.NewTable(keep)}
+	scan, _ := v.Scan(k)
+	apply(j.t, scan)
+	deliver := func(name string, drop bool) {
+		since := k.Stamp()
+		for _, op := range anyProgram.Draw(t, name) {
 			k.Do(op)
 		}
-		v := anyView(t, k)
-		_, next := v.Events(k, 0)
-		keep := keepAll
-		if rapid.Bool().Draw(t, "forgets") {
-			keep = process.Retention{Age: -1, Count: -1}
+		var events []process.Event
+		events, next = v.Events(k, next)
+		for i := range events {
+			if !drop || rapid.Bool().Draw(t, "comes") {
+				j.t.Apply(&events[i])
+			}
 		}
-		j := judge{k, v, process.NewTable(keep)}
-		scan, _ := v.Scan(k)
+		if drop {
+			e := process.Event{Kind: process.Loss, Time: k.Stamp()}
+			if rapid.Bool().Draw(t, "since is known") {
+				e.Since = since
+			}
+			j.t.Apply(&e)
+		}
+		must(t, j.sound())
+	}
+	for range rapid.IntRange(1, 3).Draw(t, "losses") {
+		deliver("seen", false)
+		deliver("lost", true)
+		if rapid.Bool().Draw(t, "goes on") {
+			deliver("seen before the scan", false)
+		}
+		scan, at := v.Scan(k)
 		apply(j.t, scan)
-		deliver := func(name string, drop bool) {
-			since := k.Stamp()
-			for _, op := range anyProgram.Draw(t, name) {
-				k.Do(op)
-			}
-			var events []process.Event
-			events, next = v.Events(k, next)
-			for i := range events {
-				if !drop || rapid.Bool().Draw(t, "comes") {
-					j.t.Apply(&events[i])
-				}
-			}
-			if drop {
-				e := process.Event{Kind: process.Loss, Time: k.Stamp()}
-				if rapid.Bool().Draw(t, "since is known") {
-					e.Since = since
-				}
-				j.t.Apply(&e)
-			}
-			must(t, j.sound())
-		}
-		for range rapid.IntRange(1, 3).Draw(t, "losses") {
-			deliver("seen", false)
-			deliver("lost", true)
-			if rapid.Bool().Draw(t, "goes on") {
-				deliver("seen before the scan", false)
-			}
-			scan, at := v.Scan(k)
-			apply(j.t, scan)
-			j.t.EndUnseen(at)
-			must(t, j.sound(), j.current())
-			for _, e := range scan {
-				p := j.t.Process(j.t.ByID(e.ID))
-				if !e.Zombie && !ambiguous(k, v) && (p.GroupID != e.GroupID || p.SessionID != e.SessionID) {
-					t.Fatalf("after the scan: %+v, scanned: %+v", p, e)
-				}
+		j.t.EndUnseen(at)
+		must(t, j.sound(), j.current())
+		for _, e := range scan {
+			p := j.t.Process(j.t.ByID(e.ID))
+			if !e.Zombie && !ambiguous(k, v) && (p.GroupID != e.GroupID || p.SessionID != e.SessionID) {
+				t.Fatalf("after the scan: %+v, scanned: %+v", p, e)
 			}
 		}
-		deliver("healed", false)
-	})
+	}
+	deliver("healed", false)
 }
 
 // What comes late about those that were forgotten does not stay.
-func TestModelLateNewsOfTheForgotten(t *testing.T) {
-	check(t, func(t *rapid.T) {
-		k := boot(t)
-		v := simkernel.View{}
-		scan, _ := v.Scan(k)
-		for _, op := range anyProgram.Draw(t, "program") {
-			k.Do(op)
-		}
-		events, _ := v.Events(k, 0)
-		j := judge{k, v, process.NewTable(process.Retention{Age: -1, Count: -1})}
-		apply(j.t, scan)
-		apply(j.t, events)
-		n := j.t.Len()
-		ended := k.Processes()
-		for _, e := range rapid.Permutation(events).Draw(t, "again") {
-			j.t.Apply(&e)
-			must(t, j.sound())
-		}
-		if j.t.Len() != n {
-			t.Fatalf("%d of %d are left, before what came late %d", j.t.Len(), len(ended), n)
-		}
-	})
+func TestModelLateNewsOfTheForgotten(t *testing.T) { check(t, modelLateNewsOfTheForgotten) }
+
+func FuzzModelLateNewsOfTheForgotten(f *testing.F) {
+	f.Fuzz(rapid.MakeFuzz(modelLateNewsOfTheForgotten))
+}
+
+func modelLateNewsOfTheForgotten(t *rapid.T) {
+	k := boot(t)
+	v := simkernel.View{}
+	scan, _ := v.Scan(k)
+	for _, op := range anyProgram.Draw(t, "program") {
+		k.Do(op)
+	}
+	events, _ := v.Events(k, 0)
+	j := judge{k, v, process.NewTable(process.Retention{Age: -1, Count: -1})}
+	apply(j.t, scan)
+	apply(j.t, events)
+	n := j.t.Len()
+	ended := k.Processes()
+	for _, e := range rapid.Permutation(events).Draw(t, "again") {
+		j.t.Apply(&e)
+		must(t, j.sound())
+	}
+	if j.t.Len() != n {
+		t.Fatalf("%d of %d are left, before what came late %d", j.t.Len(), len(ended), n)
+	}
 }
