@@ -1,6 +1,9 @@
 package process
 
-import "unique"
+import (
+	"slices"
+	"unique"
+)
 
 // Apply takes in one event. It keeps nothing of e itself.
 func (t *Table) Apply(e *Event) {
@@ -97,18 +100,9 @@ func (t *Table) below(r, o Ref) bool {
 			if p == r {
 				return true
 			}
-			if p != 0 && !t.at(r).id.youngerThan(t.at(p).id) && !contains(up, p) {
+			if p != 0 && !t.at(r).id.youngerThan(t.at(p).id) && !slices.Contains(up, p) {
 				up = append(up, p)
 			}
-		}
-	}
-	return false
-}
-
-func contains(refs []Ref, r Ref) bool {
-	for _, x := range refs {
-		if x == r {
-			return true
 		}
 	}
 	return false

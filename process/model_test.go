@@ -159,6 +159,36 @@ func modelOrderAndRepetition(t *rapid.T) {
 	}
 }
 
+// Whatever the order, a table that keeps nothing ended for long has all that
+// live and says nothing false, and a scan leaves it with nothing else.
+func TestModelOrderAndForgetting(t *testing.T) { check(t, modelOrderAndForgetting) }
+
+func FuzzModelOrderAndForgetting(f *testing.F) { f.Fuzz(rapid.MakeFuzz(modelOrderAndForgetting)) }
+
+func modelOrderAndForgetting(t *rapid.T) {
+	k := boot(t)
+	v := simkernel.View{NoInode: rapid.Bool().Draw(t, "no inode"), NoAdopter: rapid.Bool().Draw(t, "no adopter")}
+	scan, _ := v.Scan(k)
+	for _, op := range anyProgram.Draw(t, "program") {
+		k.Do(op)
+	}
+	events, _ := v.Events(k, 0)
+	j := judge{k, v, process.NewTable(process.Retention{Age: -1, Count: rapid.IntRange(-1, 3).Draw(t, "count")})}
+	for _, e := range rapid.Permutation(append(scan, events...)).Draw(t, "order") {
+		j.t.Apply(&e)
+		must(t, j.t.Check())
+	}
+	for _, p := range k.Holders() {
+		if p.State == simkernel.Alive && j.t.State(j.t.ByID(v.ID(p))) != process.Alive {
+			t.Fatalf("%v is not alive", v.ID(p))
+		}
+	}
+	scan, at := v.Scan(k)
+	apply(j.t, scan)
+	j.t.EndUnseen(at)
+	must(t, j.sound(), j.current())
+}
+
 // ambiguous reports whether the view gives one name to two processes.
 func ambiguous(k *simkernel.Kernel, v simkernel.View) bool {
 	for _, p := range k.Processes() {

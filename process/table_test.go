@@ -373,3 +373,33 @@ func TestAdopterIsASubreaper(t *testing.T) {
 	wantCreator(t, tab, a, Link{}) // sub may have adopted it too
 	wantCreator(t, tab, b, Link{ID: a, Evidence: Inferred})
 }
+
+func TestMovedBetweenForkAndExec(t *testing.T) {
+	a := at(10, 2)
+	host := Cgroup{"0::/host\n", "/host"}
+	box := Cgroup{"0::/box\n", "/box"}
+	born := fork(2, a, initID)
+	born.Cgroup = host
+	events := []Event{born, {Kind: Moved, Time: 3 * sec, ID: a, Cgroup: box}, {Kind: Exec, Time: 4 * sec, ID: a, Name: "app"}}
+	for range 2 {
+		tab := table(t, events...)
+		if p := tab.lookup(t, a); p.Cgroup != box || p.Name != "app" || p.Evidence != Observed {
+			t.Errorf("%+v", p)
+		}
+		slices.Reverse(events)
+	}
+}
+
+func TestFactsThatAreNotToldAreKept(t *testing.T) {
+	a := at(10, 2)
+	full := seen(3, a, initID)
+	full.Cgroup, full.GroupID, full.SessionID, full.TTY = Cgroup{"0::/\n", "/"}, 10, 9, 8
+	full.Kernel = true
+	tab := table(t, full, Event{Kind: Seen, Time: 4 * sec, ID: a})
+	p := tab.lookup(t, a)
+	want := Process{ID: a, Name: "prog", State: Alive, Kernel: true, Parent: Link{initID, Scanned}, GroupID: 10,
+		SessionID: 9, TTY: 8, Cgroup: full.Cgroup, Evidence: Scanned, AsOf: 4 * sec}
+	if p != want {
+		t.Errorf("got  %+v\nwant %+v", p, want)
+	}
+}

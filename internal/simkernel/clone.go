@@ -1,6 +1,10 @@
 package simkernel
 
-import "github.com/proclineage/lineage/process"
+import (
+	"slices"
+
+	"github.com/proclineage/lineage/process"
+)
 
 // Clone is the flags of a clone that makes a process.
 type Clone struct {
@@ -66,15 +70,7 @@ func (n *Namespace) above(m *Namespace) bool {
 // runs reports whether the thread can make a system call: not one that has
 // ended or that waits for its vfork child (wait_for_vfork_done).
 func (t *Thread) runs() bool {
-	if t.waits != nil {
-		return false
-	}
-	for _, u := range t.Process.threads {
-		if u == t {
-			return true
-		}
-	}
-	return false
+	return t.waits == nil && slices.Contains(t.Process.threads, t)
 }
 
 // NewThread makes a thread (CLONE_THREAD), nil where the kernel refuses. Its
