@@ -41,3 +41,5 @@ func (p *gopsPeer) rows() ([]row, error) {
 	}
 	return rows, nil
 }
+
+func (p *gopsPeer) forget() { p.found = nil }

@@ -55,7 +55,7 @@ func membershipOf(pid int32) (string, error) {
 }
 
 func (p *gopsutilPeer) scan() error {
-	p.found = p.found[:0]
+	p.found = nil
 	all, err := process.Processes()
 	if err != nil {
 		return err
@@ -90,3 +90,5 @@ func (p *gopsutilPeer) rows() ([]row, error) {
 	}
 	return rows, nil
 }
+
+func (p *gopsutilPeer) forget() { p.found = nil }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -14,6 +15,8 @@ type limit struct {
 	Max float64
 	// Measured is what it was, and nothing if it was not measured.
 	Measured *spread `json:",omitempty"`
+	// CPU is the same of the processor time, which is not limited.
+	CPU *spread `json:",omitempty"`
 }
 
 // met reports whether the limit was measured and kept: the median counts.
@@ -31,6 +34,7 @@ const (
 // The names of contenders that limits are about.
 const (
 	lineageName = "lineage"
+	freshName   = "lineage, a new Tree each time"
 	rawName     = "raw read of /proc"
 	psName      = "ps -eo pid,ppid,lstart,cgroup"
 	treeName    = "lineage tree"
@@ -40,39 +44,39 @@ const (
 // limits returns the limits for the questions in all, as measured there.
 func limits(all []result) []limit {
 	var ls []limit
-	seen := make(map[string]bool)
-	for _, r := range all {
-		key := fmt.Sprint(r.Question, r.Processes)
-		if seen[key] {
-			continue
+	for i := range all {
+		r := &all[i]
+		where := fmt.Sprintf("%s, %d processes: %s", r.Question, r.Processes, r.Contender)
+		against := func(rival string, most float64) {
+			l := limit{Text: where + " / " + rival, Max: most}
+			if o := find(all, r, rival); o != nil {
+				elapsed, cpu := ratio(r.rounds, o.rounds), ratio(r.cpus, o.cpus)
+				l.Measured, l.CPU = &elapsed, &cpu
+			}
+			ls = append(ls, l)
 		}
-		seen[key] = true
-		where := fmt.Sprintf("%s, %d processes", r.Question, r.Processes)
-		ratio := func(own, rival string, most float64) {
-			ls = append(ls, limit{where + ": " + own + " / " + rival, most, against(all, r, rival)})
+		allocated := func(what string, n uint64) {
+			ls = append(ls, limit{Text: where + ", " + what, Measured: &spread{float64(n), float64(n), float64(n)}})
 		}
-		switch r.Question {
-		case inTurnText, sameText:
-			ratio(lineageName, rawName, 1./3)
-			ls = append(ls,
-				limit{where + ": allocations of lineage", 0, &spread{float64(r.Allocs), float64(r.Allocs), float64(r.Allocs)}},
-				limit{where + ": bytes of lineage", 0, &spread{float64(r.Bytes), float64(r.Bytes), float64(r.Bytes)}})
-		case scanText:
-			ratio(lineageName, psName, 1./2)
-		case treeText, pipedText:
-			ratio(treeName, pstreeName, 1./4)
+		switch q := r.Question; {
+		case r.Contender == lineageName && (q == inTurnText || q == sameText):
+			against(rawName, 1./3)
+			allocated("allocations", r.Allocs)
+			allocated("bytes allocated", r.Bytes)
+		case q == scanText && (r.Contender == lineageName || r.Contender == freshName):
+			against(psName, 1./2)
+		case (q == treeText || q == pipedText) && strings.HasPrefix(r.Contender, treeName):
+			against(pstreeName, 1./4)
 		}
 	}
 	return ls
 }
 
-// against returns the time of lineage by that of the rival at the question of
-// r, or nil where there is no such rival.
-func against(all []result, r result, rival string) *spread {
-	for _, o := range all {
-		if o.Question == r.Question && o.Processes == r.Processes && o.Contender == rival {
-			s := o.Ratio.inverse()
-			return &s
+// find returns what the rival took for the same question as r, or nil.
+func find(all []result, r *result, rival string) *result {
+	for i := range all {
+		if all[i].follows(r) && all[i].Contender == rival {
+			return &all[i]
 		}
 	}
 	return nil
@@ -92,6 +96,9 @@ func writeLimits(w io.Writer, ls []limit) error {
 			if m.P10 != m.P90 {
 				measured += fmt.Sprintf(" (%s to %s)", number3(m.P10), number3(m.P90))
 			}
+		}
+		if l.CPU != nil {
+			measured += ", CPU " + number3(l.CPU.Median)
 		}
 		fmt.Fprintf(tw, "%s\tlimit %s\t%s\t%s\n", l.Text, number3(l.Max), measured, verdict)
 	}

@@ -69,3 +69,7 @@ func (p *freshPeer) rows() ([]row, error) {
 	known := treePeer{found: p.found}
 	return known.rows()
 }
+
+func (*treePeer) forget() {}
+
+func (p *freshPeer) forget() { p.found = nil }

@@ -69,7 +69,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 		}
 		return nil
 	})
-	f.IntVar(&s.rounds, "rounds", 7, "how many `rounds` of scans to make; the short questions have three times as many")
+	f.IntVar(&s.rounds, "rounds", 5, "how many `rounds` of scans to make; of the short questions there are 40 times as many, and half as many trees")
 	f.BoolVar(&s.quick, "quick", false, "200 processes and 3 rounds, to see that it works")
 	f.BoolVar(&s.markdown, "markdown", false, "write the table for a document")
 	f.BoolVar(&s.json, "json", false, "write JSON")
@@ -149,7 +149,7 @@ func (s *sheaf) ask(ctx context.Context, n, rounds int, program string, progress
 		return err
 	}
 	if program != "" {
-		trees, err := c.trees(program, rounds)
+		trees, err := c.trees(program, (rounds+1)/2)
 		if err != nil {
 			c.notes = append(c.notes, err.Error())
 		}

@@ -16,8 +16,9 @@ type question struct {
 	processes int // how many sleepers there are beside all else on the host
 	rounds    int
 	// turn is how often a contender must ask to have asked about everything
-	// once, and least how long one sample at least takes.
-	turn  int
+	// once, and to have learnt all that it learns but once.
+	turn int
+	// least is how long one sample takes at least, zero for one answer.
 	least time.Duration
 	// contenders are lineage first and those it is compared with.
 	contenders []contender
@@ -33,6 +34,8 @@ type contender struct {
 	outside bool
 	// ask asks n times.
 	ask func(n int) error
+	// forget, if there is one, lets go of the last answer.
+	forget func()
 }
 
 // A sample is what a number of questions asked in a row took.
@@ -67,10 +70,13 @@ func measure(ctx context.Context, q question) ([][]sample, error) {
 	return samples, nil
 }
 
-// calibrate returns how often the contender asks for one sample. It asks often
-// enough for all that is learnt once to be known then.
+// calibrate lets the contender ask about everything, and returns how often it
+// asks for one sample.
 func calibrate(ctx context.Context, q question, c *contender) (int, error) {
-	for n := q.turn; ; n *= 2 {
+	if _, err := take(ctx, q, c, q.turn); err != nil {
+		return 0, err
+	}
+	for n := 1; ; n *= 2 {
 		s, err := take(ctx, q, c, n)
 		if err != nil || s.elapsed >= q.least {
 			return n, err
@@ -80,7 +86,7 @@ func calibrate(ctx context.Context, q question, c *contender) (int, error) {
 
 // take takes one sample. A collection before it leaves nothing to collect of
 // what others have allocated; what that takes from a sync.Pool is made again
-// by a turn that does not count, where turns are short.
+// by an answer that does not count, unless answers take long.
 func take(ctx context.Context, q question, c *contender, n int) (sample, error) {
 	if err := ctx.Err(); err != nil {
 		return sample{}, err
@@ -89,7 +95,7 @@ func take(ctx context.Context, q question, c *contender, n int) (sample, error) 
 		runtime.GC()
 	}
 	if q.least > 0 {
-		if err := c.ask(q.turn); err != nil {
+		if err := c.ask(1); err != nil {
 			return sample{}, fmt.Errorf("%s: %w", c.name, err)
 		}
 	}
@@ -100,6 +106,9 @@ func take(ctx context.Context, q question, c *contender, n int) (sample, error) 
 	elapsed := time.Since(began)
 	cpu = cpuTime() - cpu
 	runtime.ReadMemStats(&after)
+	if c.forget != nil {
+		c.forget()
+	}
 	if err != nil {
 		return sample{}, fmt.Errorf("%s: %w", c.name, err)
 	}
@@ -128,9 +137,9 @@ func cpuTime() time.Duration {
 // A spread is the median of numbers and the tenth and ninetieth of a hundred.
 type spread struct{ Median, P10, P90 float64 }
 
-// newSpread sorts the numbers. Of none it is zero.
+// newSpread returns the spread of the numbers. Of none it is zero.
 func newSpread(numbers []float64) spread {
-	slices.Sort(numbers)
+	numbers = slices.Sorted(slices.Values(numbers))
 	return spread{quantile(numbers, 0.5), quantile(numbers, 0.1), quantile(numbers, 0.9)}
 }
 
@@ -147,6 +156,3 @@ func quantile(sorted []float64, q float64) float64 {
 	}
 	return sorted[i] + (at-float64(i))*(sorted[i+1]-sorted[i])
 }
-
-// inverse returns the spread of one by each number.
-func (s spread) inverse() spread { return spread{1 / s.Median, 1 / s.P90, 1 / s.P10} }

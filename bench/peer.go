@@ -18,6 +18,9 @@ type scanner interface {
 	scan() error
 	// rows returns what the last scan found. It is not measured.
 	rows() ([]row, error)
+	// forget lets go of what the last scan found, where the next one does
+	// not use its memory again. It is not measured.
+	forget()
 }
 
 // A row is one process that a scanner found.

@@ -82,7 +82,7 @@ func groupOfAll(all []procfs.Cgroup) (string, error) {
 }
 
 func (p *procfsPeer) scan() error {
-	p.found = p.found[:0]
+	p.found = nil
 	all, err := p.fs.AllProcs()
 	if err != nil {
 		return err
@@ -116,3 +116,5 @@ func (p *procfsPeer) rows() ([]row, error) {
 	}
 	return rows, nil
 }
+
+func (p *procfsPeer) forget() { p.found = nil }

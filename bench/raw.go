@@ -209,3 +209,5 @@ func number(b []byte) (n uint64, ok bool) {
 	}
 	return n, len(b) > 0
 }
+
+func (*rawPeer) forget() {}

@@ -69,6 +69,7 @@ func (p *population) verifyScanner(s scanner, groups bool) error {
 	if err != nil {
 		return err
 	}
+	s.forget()
 	want := p.parents()
 	for _, r := range rows {
 		parent, ok := want[r.pid]
@@ -114,7 +115,7 @@ func (p *population) verifyTree(c *command) error {
 		}
 	}
 	if missing > 0 {
-		return fmt.Errorf("%d of %d processes are missing", missing, len(p.parents()))
+		return fmt.Errorf("wrong answer: %d of %d processes are missing", missing, len(p.parents()))
 	}
 	return nil
 }
