@@ -66,9 +66,9 @@ func gapText(gaps []error) string {
 	if len(gaps) == 0 {
 		return ""
 	}
-	text := oneLine(gaps[0].Error())
+	text := oneLine(gaps[0].Error()) // the first is the most telling
 	if more := len(gaps) - 1; more > 0 {
-		text += fmt.Sprintf(" (and %d more like it)", more)
+		text += fmt.Sprintf(" (and %d more)", more)
 	}
 	return text
 }
@@ -76,7 +76,7 @@ func gapText(gaps []error) string {
 // warn writes a line to stderr, after all that was written to stdout so far.
 func (a *app) warn(text string) {
 	_ = a.stdout.Flush() // its error stays in the writer for the end
-	fmt.Fprintf(a.stderr, "lineage: %s\n", text)
+	_, _ = fmt.Fprintf(a.stderr, "lineage: %s\n", text)
 }
 
 // screen returns where text goes, fitted and coloured as was asked for.
@@ -105,5 +105,5 @@ func sourceLine(info lineage.SourceInfo) string {
 		topic, _, _ := strings.Cut(l.String(), ":")
 		topics = append(topics, topic)
 	}
-	return info.Name + ", which cannot tell: " + strings.Join(topics, ", ") + " (see lineage doctor)"
+	return info.Name + "; cannot tell " + strings.Join(topics, ", ") + " (lineage doctor)"
 }

@@ -123,8 +123,7 @@ func noSuchCommand(c *cobra.Command, args []string) error {
 
 // flagError makes pflag's errors say what may be given.
 func flagError(err error) error {
-	var bad *pflag.InvalidValueError
-	if errors.As(err, &bad) {
+	if bad, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
 		if c, ok := bad.GetFlag().Value.(*choice); ok {
 			return usagef("--%s %q: it may be %s", bad.GetFlag().Name, bad.GetValue(), c.list())
 		}

@@ -90,7 +90,7 @@ func examine(proc string) Report {
 	s, err := procfs.Open(procfs.Options{Path: proc})
 	add(Check{Name: "kernel", Status: statusOK, Detail: "Linux " + linux.Release()})
 	if err == nil {
-		defer s.Close()
+		defer func() { _ = s.Close() }()
 		for _, c := range checkFeatures(s.Features()) {
 			add(c)
 		}
@@ -185,31 +185,33 @@ func checkPIDNamespace(proc string) Check {
 	return c
 }
 
-// checkMount looks for the options of procfs that hide processes.
+// checkMount finds out whether procfs hides processes.
 func checkMount(proc string) Check {
 	c := Check{Name: "proc", Status: statusOK, Detail: proc + ", shows this PID namespace"}
-	text, err := os.ReadFile(filepath.Join(proc, "self/mountinfo"))
-	if err != nil {
-		c.Detail += "; its options are not known: " + oneLine(err.Error())
-		return c
+	option := "hidepid"
+	if text, err := os.ReadFile(filepath.Join(proc, "self/mountinfo")); err == nil {
+		path, err := filepath.EvalSymlinks(proc)
+		if err != nil {
+			path = proc
+		}
+		if found := hidepid(string(text), path); found != "" {
+			option = found
+			c.Detail += ", mounted with " + option + ", which does not hold for this user"
+		}
 	}
-	path, err := filepath.EvalSymlinks(proc)
-	if err != nil {
-		path = proc
+	if hidesProcesses(proc) {
+		c.Status = statusLimited
+		c.Detail = proc + ", mounted with " + option + ": processes of other users are not seen"
+		c.Remedy = "run as root (sudo), in the group that the option gid names, or mount -o remount,hidepid=0 " + proc
 	}
-	hidden := hidepid(string(text), path)
-	if hidden == "" {
-		return c
-	}
-	c.Detail += ", mounted with " + hidden
-	if has, err := linux.EffectiveCapabilities(); err == nil && has.Has(unix.CAP_SYS_PTRACE) {
-		c.Detail += ", which does not hold for this user"
-		return c
-	}
-	c.Status = statusLimited
-	c.Detail += ": processes of other users are not seen"
-	c.Remedy = "run as root (sudo), in the group that the option gid names, or mount -o remount,hidepid=0 " + proc
 	return c
+}
+
+// hidesProcesses reports whether procfs hides other users' processes from this
+// one, by the first process, which there always is.
+func hidesProcesses(proc string) bool {
+	_, err := os.ReadFile(filepath.Join(proc, "1/stat"))
+	return err != nil
 }
 
 // hidepid returns the option of the topmost mount at path that hides

@@ -48,12 +48,12 @@ func permissionf(format string, args ...any) error {
 
 // exitStatus returns the status that an error ends the command with.
 func exitStatus(err error) int {
-	var own *statusError
+	if own, ok := errors.AsType[*statusError](err); ok {
+		return own.status
+	}
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.As(err, &own):
-		return own.status
 	case errors.Is(err, lineage.ErrIncomplete): // before its reason
 		return exitIncomplete
 	case errors.Is(err, lineage.ErrNotFound):

@@ -20,7 +20,7 @@ type grove struct {
 // groves divides the forest. Processes hang together only within a grove.
 func (f *forest) groves(by string, d *describer) []grove {
 	if by == "none" {
-		f.link(func(child, parent int32) bool { return true })
+		f.link(func(_, _ int32) bool { return true })
 		return []grove{{roots: f.roots}}
 	}
 	index := map[string]int{}

@@ -94,7 +94,7 @@ func socketsOf(proc string, pid int) (map[uint64]bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer d.Close()
+	defer func() { _ = d.Close() }()
 	names, err := d.Readdirnames(-1)
 	inodes := map[uint64]bool{}
 	for _, name := range names {
@@ -120,7 +120,7 @@ func readSockets(name, protocol string, port uint16, known map[uint64]string) er
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	return parseSockets(f, func(s socket) {
 		if s.address.Port() == port && s.listens(protocol) {
 			known[s.inode] = strings.TrimSuffix(protocol, "6") + " " + s.address.String()

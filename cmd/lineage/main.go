@@ -46,7 +46,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		err = a.incomplete()
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "lineage: %s\n", oneLine(err.Error()))
+		_, _ = fmt.Fprintf(stderr, "lineage: %s\n", oneLine(err.Error()))
 	}
 	return exitStatus(err)
 }

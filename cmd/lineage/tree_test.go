@@ -122,7 +122,7 @@ func TestTreeShowsEach(t *testing.T) {
 		v, groves := view(treeFlags{by: choice{value: by}, pids: true, kernel: true})
 		text := drawn(0, func(s *screen) { v.screen = s; v.write(groves) })
 		seen := map[int]int{}
-		for _, field := range strings.Fields(stripParents(text)) {
+		for field := range strings.FieldsSeq(stripParents(text)) {
 			var pid int
 			if _, err := fmt.Sscanf(field, "%d", &pid); err == nil && fmt.Sprint(pid) == field {
 				seen[pid]++
