@@ -327,7 +327,14 @@ func (a *Actor) Wait(c *Actor) syscall.WaitStatus {
 	if int(r) != pid {
 		a.fatal("wait", fmt.Errorf("reaped %d instead of %d", r, pid))
 	}
+	c.release()
 	return waitStatus(status)
+}
+
+// release closes the pidfd of a process that has been reaped.
+func (a *Actor) release() {
+	_ = unix.Close(a.pidfd)
+	a.pidfd = -1
 }
 
 // Reap reaps an actor whose parent is the test.
@@ -341,6 +348,7 @@ func (a *Actor) Reap() syscall.WaitStatus {
 		case err != nil:
 			a.fatal("reap", err)
 		case pid == a.PID:
+			a.release()
 			return status
 		}
 	}

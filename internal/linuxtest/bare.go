@@ -95,6 +95,7 @@ func serveBare(p *page) {
 			}
 		case opChain:
 			chainBare(p)
+			errno = syscall.Errno(p.crowd.link.args[0])
 		case opChurn:
 			r, errno = churnBare(p)
 			n = uintptr(headerSize) + unsafe.Sizeof(p.children)
@@ -106,35 +107,17 @@ func serveBare(p *page) {
 	}
 }
 
-// chainBare makes a chain of processes below this one. All share its channel.
-// When that closes, the last one ends, and each one when its child has.
+// chainBare makes the process the head of a chain of processes. It returns
+// only where there is no such thing.
 //
 //go:nosplit
 //go:norace
 func chainBare(p *page) {
-	links := p.msg.args[0]
-	args := uintptr(unsafe.Pointer(&p.msg.data)) // of clone3, put there by the test
-	var depth uint64
-	for depth < links {
-		pid, _, errno := syscall.RawSyscall6(unix.SYS_CLONE3, args, unsafe.Sizeof(cloneArgs{}), 0, 0, 0, 0)
-		if errno != 0 {
-			p.msg.op, p.msg.args[0] = opAnswer, uint64(errno)
-			sendBare(p, uintptr(headerSize))
-			break
-		}
-		if pid != 0 {
-			waitBare(pid)
-			exitBare(0)
-		}
-		depth++
-		self, _, _ := syscall.RawSyscall6(unix.SYS_GETPID, 0, 0, 0, 0, 0, 0)
-		parent, _, _ := syscall.RawSyscall6(unix.SYS_GETPPID, 0, 0, 0, 0, 0, 0)
-		p.msg.op, p.msg.args[0], p.msg.args[1], p.msg.args[2] = opLink, depth, uint64(self), uint64(parent)
-		sendBare(p, uintptr(headerSize))
-	}
-	for receiveBare(p) != 0 {
-	}
-	exitBare(0)
+	p.crowd.left = p.msg.args[0]
+	p.crowd.channel = uint64(p.channel)
+	p.crowd.link.op = opLink
+	p.crowd.link.args[0] = 0
+	chain(&p.crowd)
 }
 
 // churnBare makes children one after the other and ends and reaps them in the
@@ -146,7 +129,7 @@ func chainBare(p *page) {
 func churnBare(p *page) (made uintptr, errno syscall.Errno) {
 	n, keep := p.msg.args[0], p.msg.args[1]
 	self, _, _ := syscall.RawSyscall6(unix.SYS_GETPID, 0, 0, 0, 0, 0, 0)
-	args := uintptr(unsafe.Pointer(&p.msg.data))
+	p.crowd.left, p.crowd.pid = keep, uint64(self)
 	for i := range window {
 		if uint64(i) >= keep {
 			endBare(uintptr(p.children[i]))
@@ -158,25 +141,13 @@ func churnBare(p *page) (made uintptr, errno syscall.Errno) {
 		slot &= window - 1
 		endBare(uintptr(p.children[slot]))
 		p.children[slot] = 0
-		pid, _, e := syscall.RawSyscall6(unix.SYS_CLONE3, args, unsafe.Sizeof(cloneArgs{}), 0, 0, 0, 0)
-		if e != 0 {
-			errno = e
+		pid := spawn(&p.crowd)
+		if pid < 0 {
+			errno = syscall.Errno(-pid)
 			break
 		}
-		if pid == 0 {
-			if keep == 0 {
-				exitBare(0)
-			}
-			syscall.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0, 0)
-			if parent, _, _ := syscall.RawSyscall6(unix.SYS_GETPPID, 0, 0, 0, 0, 0, 0); parent != self {
-				exitBare(0) // it had ended before that
-			}
-			for {
-				syscall.RawSyscall6(unix.SYS_PPOLL, 0, 0, 0, 0, 0, 0)
-			}
-		}
 		if keep == 0 {
-			waitBare(pid)
+			waitBare(uintptr(pid))
 			continue
 		}
 		p.children[slot] = uint64(pid)

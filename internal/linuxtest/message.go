@@ -58,6 +58,7 @@ type page struct {
 	oldSigs  uint64
 	maxFD    uintptr
 	children [window]uint64 // of opChurn
+	crowd    crowd          // of opChain and opChurn
 }
 
 // window is how many of its children opChurn can leave alive. It is a power
@@ -72,6 +73,7 @@ func newPage(addr string) (*page, error) {
 	p := (*page)(unsafe.Pointer(&mem[0]))
 	p.addrLen = uintptr(sockaddr(&p.addr, addr))
 	p.allSigs = ^uint64(0)
+	p.crowd.args = cloneArgs{flags: syscall.CLONE_VM | cloneClearSighand, exitSignal: uint64(syscall.SIGCHLD)}
 	p.maxFD = 1<<31 - 1
 	return p, nil
 }

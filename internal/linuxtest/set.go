@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -112,6 +113,7 @@ func (s *set) close() {
 	_ = s.listener.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.actors = slices.DeleteFunc(s.actors, func(a *Actor) bool { return a.pidfd == -1 })
 	for _, a := range s.actors {
 		if err := unix.PidfdSendSignal(a.pidfd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
 			s.t.Errorf("ending %d: %v", a.PID, err)

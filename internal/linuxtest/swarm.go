@@ -7,7 +7,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,7 +32,7 @@ func (a *Actor) Chain(n int) ([]Link, error) {
 		return nil, errors.New("a chain begins with a bare actor in the test's PID namespace")
 	}
 	m.args[0] = uint64(n)
-	if err := a.ch.send(a.bareClone(m)); err != nil {
+	if err := a.ch.send(0); err != nil {
 		return nil, a.lost(err)
 	}
 	conn := a.ch.conn
@@ -79,7 +78,7 @@ func (a *Actor) Churn(n, keep int) ([]int, error) {
 		return nil, err
 	}
 	m.args[0], m.args[1] = uint64(n), uint64(keep)
-	made, err := a.call(a.bareClone(m))
+	made, err := a.call(0)
 	if err != nil {
 		return nil, err
 	}
@@ -94,13 +93,6 @@ func (a *Actor) Churn(n, keep int) ([]int, error) {
 	}
 	a.children = alive
 	return alive, nil
-}
-
-// bareClone puts the arguments of clone3 for plain children in data.
-func (a *Actor) bareClone(m *message) int {
-	args := (*cloneArgs)(unsafe.Pointer(&m.data))
-	*args = cloneArgs{flags: cloneClearSighand, exitSignal: uint64(unix.SIGCHLD)}
-	return int(unsafe.Sizeof(*args))
 }
 
 // Room returns how many more processes the test may make, by its user's limit

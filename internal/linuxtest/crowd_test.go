@@ -1,0 +1,48 @@
+package linuxtest
+
+import (
+	"syscall"
+	"testing"
+	"unsafe"
+)
+
+// TestCrowdLayout holds the structure to what the assembly takes it for.
+func TestCrowdLayout(t *testing.T) {
+	var c crowd
+	for _, field := range []struct {
+		name      string
+		got, want uintptr
+	}{
+		{"args", unsafe.Sizeof(c.args), 88},
+		{"left", unsafe.Offsetof(c.left), 88},
+		{"channel", unsafe.Offsetof(c.channel), 96},
+		{"pid", unsafe.Offsetof(c.pid), 104},
+		{"link", unsafe.Offsetof(c.link), 112},
+		{"link.args", unsafe.Offsetof(c.link) + unsafe.Offsetof(c.link.args), 128},
+		{"link, the whole", unsafe.Sizeof(c.link), uintptr(headerSize)},
+		{"a message's header", uintptr(headerSize), 64},
+		{"opAnswer", opAnswer, 6},
+	} {
+		if field.got != field.want {
+			t.Errorf("%s: %d, and %d in the assembly", field.name, field.got, field.want)
+		}
+	}
+}
+
+// TestChainThatBreaks has one that may make no process.
+func TestChainThatBreaks(t *testing.T) {
+	a := Start(t).Fork()
+	limit := make([]byte, 16)
+	*(*[2]uint64)(unsafe.Pointer(&limit[0])) = [2]uint64{0, 0}
+
+	const nobody, prlimitNproc = 65534, 6
+	if _, err := a.Syscall(syscall.SYS_SETRLIMIT, prlimitNproc, limit); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Syscall(syscall.SYS_SETUID, nobody); err != nil && err != syscall.EPERM {
+		t.Fatal(err)
+	}
+	if links, err := a.Chain(3); len(links) != 0 || err == nil {
+		t.Errorf("%d links, %v", len(links), err)
+	}
+}

@@ -1,0 +1,209 @@
+package sourcetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/proclineage/lineage/internal/linuxtest"
+	"github.com/proclineage/lineage/process"
+	"github.com/proclineage/lineage/source"
+)
+
+// zombies have ended, hold their PID and have no children.
+func zombies(r *run) {
+	a := r.start("subreaper")
+	a.SetSubreaper(true)
+	b := r.fork(a, "b")
+	c := r.fork(b, "c")
+	r.fork(c, "d")
+	r.compare()
+	r.exit(c, 0, a)
+	r.compare()
+	r.exit(b, 0, a) // its zombie child goes to the subreaper
+	r.compare()
+	unseen := r.fork(a, "zombie at first sight")
+	r.exit(unseen, 2, a)
+	r.compare()
+	r.reap(c)
+	r.reap(b)
+	r.compare()
+	r.reap(unseen)
+	r.seen.adoptions = true
+	r.compare()
+}
+
+// exits are of every kind.
+func exits(r *run) {
+	a := r.fork(r.start("starter"), "a")
+	for i, status := range []int{0, 1, 255} {
+		b := r.fork(a, fmt.Sprintf("exit %d", status))
+		if i != 1 {
+			r.compare()
+		}
+		r.exit(b, status, r.test)
+		r.reap(b)
+	}
+	for _, sig := range []unix.Signal{unix.SIGKILL, unix.SIGTERM} {
+		b := r.fork(a, fmt.Sprintf("killed by %d", sig))
+		r.compare()
+		r.kill(b, sig, r.test)
+		r.reap(b)
+	}
+	b := r.clone(a, "without SIGCHLD", linuxtest.CloneOptions{NoSignal: true})
+	r.compare()
+	r.exit(b, 3, r.test)
+	r.reap(b)
+	r.compare()
+}
+
+// shortLives begin and end between two looks.
+func shortLives(r *run) {
+	a := r.fork(r.start("starter"), "a")
+	r.compare()
+	const n = 100
+	if _, err := a.Churn(n, 0); err != nil {
+		r.t.Fatal(err)
+	}
+	r.compare()
+	r.seen.born = n
+	for ref := range r.table.All() {
+		p := r.table.Process(ref)
+		if !a.is(p.Creator.ID) && !a.is(p.Parent.ID) {
+			continue
+		}
+		r.seen.known++
+		if p.State != process.Ended {
+			r.errorf("%v has ended and been reaped, and is %v", p.ID, p.State)
+		}
+	}
+}
+
+// reuse gives a PID again within the tick in which its last holder began.
+func reuse(r *run) {
+	a := r.fork(r.start("starter"), "a")
+	pid := r.fork(a, "first")
+	r.leave(pid, r.test)
+	collided := 0
+	for range 200 {
+		b := r.again(a, pid.pid, "older")
+		var e process.Event
+		if err := r.src.Read(b.pid, &e); err != nil || !b.is(e.ID) {
+			r.errorf("%v: Read: %v, %v", b, e.ID, orNil(err))
+			return
+		}
+		b.told = e.ID
+		r.table.Apply(&e)
+		r.leave(b, r.test)
+		c := r.again(a, b.pid, "younger")
+		if c.ticks == b.ticks {
+			collided++
+			r.checkReused(b, c)
+		}
+		r.leave(c, r.test)
+		if collided == 5 {
+			break
+		}
+	}
+	if collided == 0 {
+		r.t.Fatal("no PID was given again within a tick")
+	}
+	r.again(a, pid.pid, "last")
+	r.compare()
+}
+
+// again makes a child of a that has the PID, which is free.
+func (r *run) again(a *subject, pid int, label string) *subject {
+	r.t.Helper()
+	return r.clone(a, label, linuxtest.CloneOptions{PID: pid})
+}
+
+// checkReused holds what the source tells of two that had one PID, of which
+// the older one has been reaped.
+func (r *run) checkReused(b, c *subject) {
+	if st, err := r.src.Check(b.told, ""); !errors.Is(err, source.ErrGone) {
+		// A source that cannot tell them apart may still hold a
+		// descriptor of the first, which can.
+		if !r.limits[source.TicksOnly] {
+			r.errorf("%v has been reaped and %v has its PID: Check: %+v, %v", b, c, st, orNil(err))
+		}
+	}
+	var e process.Event
+	if err := r.src.Read(c.pid, &e); err != nil || !c.is(e.ID) {
+		r.errorf("%v: Read: %v, %v", c, e.ID, orNil(err))
+		return
+	}
+	if e.ID.Same(b.told) {
+		if r.limits[source.TicksOnly] {
+			r.t.Logf("%v and %v are not compared: %v", b, c, source.TicksOnly)
+			return
+		}
+		r.errorf("%v is taken for %v: %v", c, b, e.ID)
+	}
+	r.table.Apply(&e)
+	c.told = e.ID
+	if ref := r.table.ByPID(c.pid); !c.is(r.table.ID(ref)) || r.table.State(ref) != process.Alive {
+		r.errorf("%v is %v as %v", c, r.table.State(ref), r.table.ID(ref))
+	}
+	r.checkEnded(b)
+}
+
+// reuseOfParent gives the PID of a dead parent to a stranger: who was adopted
+// is not the stranger's child.
+func reuseOfParent(r *run) {
+	a := r.start("subreaper")
+	a.SetSubreaper(true)
+	b := r.fork(a, "parent")
+	c := r.fork(b, "orphan")
+	r.compare()
+	r.leave(b, a)
+	d := r.again(a, b.pid, "stranger")
+	e := r.fork(d, "child of the stranger")
+	r.seen.adoptions = true
+	r.compare()
+	r.leave(c, a)
+	f := r.again(e, c.pid, "below the stranger")
+	r.compare()
+	r.leave(f, a)
+	r.leave(e, a)
+	r.leave(d, a)
+	r.compare()
+}
+
+// failures are what a source has to say when there is nothing to read.
+func failures(r *run) {
+	a := r.fork(r.start("starter"), "a")
+	r.leave(a, r.test)
+	for _, pid := range []int{a.pid, 0, -1, math.MinInt, 1 << 22, math.MaxInt32, math.MaxInt} {
+		var e process.Event
+		if err := r.src.Read(pid, &e); !errors.Is(err, source.ErrGone) {
+			r.errorf("Read(%d): %v, %v", pid, e.ID, orNil(err))
+		}
+		id := process.ID{PID: pid, Start: a.from, Precision: process.Exact}
+		if st, err := r.src.Check(id, ""); !errors.Is(err, source.ErrGone) {
+			r.errorf("Check(%v): %+v, %v", id, st, orNil(err))
+		}
+	}
+	// Another process that had the PID of the test once.
+	id := process.ID{PID: os.Getpid(), Start: process.FromTicks(r.test.ticks - 1), Precision: process.ToTick}
+	if st, err := r.src.Check(id, ""); !errors.Is(err, source.ErrGone) {
+		r.errorf("Check(%v), which has ended: %+v, %v", id, st, orNil(err))
+	}
+	ctx, cancel := context.WithCancel(r.t.Context())
+	cancel()
+	if err := r.src.Scan(ctx, func(*process.Event) {}); !errors.Is(err, context.Canceled) {
+		r.errorf("Scan of a canceled context: %v", orNil(err))
+	}
+	// The threads of the kernel, where the PID namespace has them: the
+	// first one is kthreadd, whose PID is 2 (rest_init).
+	if st, err := linuxtest.ReadStat(2); err == nil && st.Name == "kthreadd" {
+		r.sync()
+		if ref := r.table.ByPID(2); ref == 0 || !r.table.Process(ref).Kernel {
+			r.errorf("kthreadd is not shown as a thread of the kernel")
+		}
+	}
+}
