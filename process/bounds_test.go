@@ -141,9 +141,9 @@ func TestLivingChainIsNeverForgotten(t *testing.T) {
 
 func TestExpire(t *testing.T) {
 	tab := NewTable(Retention{Age: 10 * time.Second})
-	a, b, c := at(10, 2), at(11, 3), at(12, 4)
-	for _, e := range []Event{fork(2, a, initID), fork(3, b, a), fork(4, c, b),
-		exit(5, a, initID), exit(20, c, b), exit(21, b, initID)} {
+	a, b, c, d := at(10, 2), at(11, 3), at(12, 4), at(13, 5)
+	for _, e := range []Event{fork(5, d, initID), fork(2, a, initID), fork(3, b, a), fork(4, c, b),
+		exit(5, a, initID), exit(20, c, b), exit(21, b, initID), exit(25, d, initID)} {
 		tab.Apply(&e)
 	}
 	tab.Expire(29 * sec)

@@ -123,11 +123,14 @@ func modelOrderAndRepetition(t *rapid.T) {
 	}
 	v := anyView(t, k)
 	_, from := v.Events(k, 0)
-	var events []process.Event
+	for _, op := range rapid.SliceOfN(anyOp, 0, 8).Draw(t, "before the scan") {
+		k.Do(op)
+	}
+	var scan []process.Event
 	stamp := k.Stamp()
-	for i, p := range k.Holders() {
-		if e, ok := v.Seen(p, stamp); ok {
-			events = append(events, e)
+	for i := 0; i < len(k.Processes()); i++ { // those born under way too
+		if e, ok := v.Seen(k.Processes()[i], stamp); ok {
+			scan = append(scan, e)
 		}
 		if v.Precision != process.ToTick && i%4 == 0 { // see Event.Time
 			for _, op := range rapid.SliceOfN(anyOp, 0, 3).Draw(t, "while it reads") {
@@ -139,7 +142,7 @@ func modelOrderAndRepetition(t *rapid.T) {
 		k.Do(op)
 	}
 	happened, _ := v.Events(k, from)
-	events = append(events, happened...)
+	events := append(scan, happened...)
 
 	inOrder := judge{k, v, process.NewTable(keepAll)}
 	apply(inOrder.t, events)

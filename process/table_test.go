@@ -403,3 +403,24 @@ func TestFactsThatAreNotToldAreKept(t *testing.T) {
 		t.Errorf("got  %+v\nwant %+v", p, want)
 	}
 }
+
+func TestAdoptionAfterALostEnd(t *testing.T) {
+	a, b := at(10, 2), at(11, 3)
+	tab := table(t, fork(2, a, initID), fork(3, b, a), Event{Kind: Loss, Since: 4 * sec, Time: 5 * sec},
+		exit(6, a, initID), fork(7, at(12, 7), initID))
+	wantParent(t, tab, b, Link{}) // it may have ended before a did
+	tab.Apply(&Event{Kind: Exec, Time: 8 * sec, ID: b, Name: "lives"})
+	wantParent(t, tab, b, Link{ID: initID, Evidence: Observed})
+}
+
+func TestParentOfAZombieIsNotTheLastOne(t *testing.T) {
+	a, b := at(10, 2), at(11, 3)
+	z := seen(5, b, initID)
+	z.Zombie = true
+	tab := table(t, z, exit(6, b, initID)) // the scan began at 5, b ended at 6 and a before it was read
+	wantParent(t, tab, b, Link{})
+	tab = table(t, seen(4, b, initID), z, exit(6, b, initID))
+	wantParent(t, tab, b, Link{ID: initID, Evidence: Scanned})
+	tab = table(t, seen(4, b, a), z, exit(6, b, initID))
+	wantParent(t, tab, b, Link{})
+}
