@@ -110,6 +110,8 @@ func sleepBare() {
 	}
 }
 
+// exitBare ends the process.
+//
 //go:nosplit
 //go:norace
 func exitBare() {

@@ -24,7 +24,7 @@ func (l limit) met() bool { return l.Measured != nil && l.Measured.Median <= l.M
 
 // The texts of the questions, by which limits find what was measured.
 const (
-	inTurnText = "same cgroup, 100 processes in turn"
+	inTurnText = "same cgroup, processes in turn"
 	sameText   = "same cgroup, one process again and again"
 	scanText   = "everything"
 	treeText   = "tree to /dev/null"

@@ -136,7 +136,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 // only with a program to draw it.
 func (s *sheaf) ask(ctx context.Context, n, rounds int, program string, progress io.Writer) (err error) {
 	fmt.Fprintf(progress, "making %d processes\n", n)
-	p, err := newPopulation(order{Processes: n, Chains: min(leaves, n/(depth+1)+1), Depth: depth})
+	p, err := newPopulation(order{Processes: n, Chains: min(leaves, max(n/(depth+1), 1)), Depth: depth})
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -22,7 +23,7 @@ type sheaf struct {
 	Notes []string `json:",omitempty"`
 }
 
-var columns = []string{"question", "processes", "contender", "median", "p10 to p90", "by lineage's", "p10 to p90", "CPU", "allocs", "bytes"}
+var columns = []string{"question", "processes", "contender", "median", "p10 to p90", "time / lineage's", "p10 to p90", "CPU", "allocs", "bytes"}
 
 // cells returns the texts of a row of the table.
 func (r *result) cells() []string {
@@ -62,7 +63,8 @@ func duration(ns float64) string {
 // writeText writes the table and the limits for a terminal.
 func (s *sheaf) writeText(w io.Writer) error {
 	fmt.Fprintf(w, "%s; depth %d\n\n", s.Machine, s.Depth)
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var table bytes.Buffer
+	tw := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, strings.Join(columns, "\t"))
 	for i := range s.Results {
 		if i > 0 && !s.Results[i].follows(&s.Results[i-1]) {
@@ -72,6 +74,9 @@ func (s *sheaf) writeText(w io.Writer) error {
 	}
 	if err := tw.Flush(); err != nil {
 		return err
+	}
+	for line := range strings.Lines(table.String()) {
+		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
 	}
 	fmt.Fprintln(w)
 	return s.writeEnd(w)
