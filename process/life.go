@@ -76,7 +76,7 @@ func (t *Table) node(id ID, held Instant) Ref {
 			t.counts.Reused++
 		}
 		if t.graves.hold(id) {
-			t.at(r).reused = true
+			t.at(r).reused, t.at(r).relic = true, true
 			t.at(r).better(Exit{Evidence: Inferred, At: t.now})
 		}
 	}

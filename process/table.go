@@ -13,7 +13,13 @@ type Ref int32
 //
 // What it says depends on which events it was given, not on their order nor
 // on how often it got each: an exit may come before its fork, a child before
-// its parent. Every exception is marked in the answer as a gap or as unknown.
+// its parent. What is not known is marked in the answer as a gap or as unknown.
+// This holds for as long as a process is in the table. Of one that was
+// forgotten only the ID is remembered, and for a while (as many as Retention
+// counts, at least a thousand), so that late news of it finds it ended.
+//
+// Two processes of one PID and one clock tick, of which no source told the
+// exact start or the inode, are one to the table.
 //
 // A Table is not safe for concurrent use; calls that do not change it may run
 // side by side.
@@ -89,7 +95,8 @@ type node struct {
 	born     bool // first and rootless are of its fork
 	rootless bool // its earliest known parent is none
 	met      bool // an event was about it
-	reused   bool // another one had its PID after it
+	reused   bool // another one had its PID after it, or it was forgotten as ended
+	relic    bool // it was forgotten once, and so may be what came last about it
 	parked   bool // it is in Table.idle
 }
 
@@ -225,7 +232,7 @@ func (t *Table) evidence(n *node) Evidence {
 			return Unknown
 		}
 	}
-	if t.lost(n, n.nameAt) || n.state != Ended && t.lost(n, n.heldAt) {
+	if n.relic || t.lost(n, n.nameAt) || n.state != Ended && t.lost(n, n.heldAt) {
 		return Unknown
 	}
 	return ev
