@@ -22,13 +22,13 @@ import (
 // and end with
 //
 //	!  which ends at once and is not waited for, a zombie
-//	~  which ends once its child is up, which is an orphan then
+//	~  which ends once its child is started, which is an orphan then
 //	=  which listens on a TCP port and has a UDP port of 127.0.0.1
 //
 // and has what is not a letter as %XX. Each writes lines "KEY VALUE" of its
 // PID (KEY is the name, with _2 and so on for the second of that name), a TID
-// (name_tid) and its ports (name_tcp, name_udp), and then "up". All end when
-// stdin does.
+// (name_tid) and its ports (name_tcp, name_udp), and for each there is an "up"
+// once it is as it should be. All end when stdin does.
 func family() {
 	self, rest := os.Args[1], os.Args[2:]
 	name := strings.Trim(self, "+!~=")
@@ -47,7 +47,6 @@ func family() {
 	}
 	fmt.Printf("%s %d\n", key, os.Getpid())
 	if strings.HasSuffix(self, "!") {
-		fmt.Println("up")
 		return
 	}
 	for id := os.Getpid(); ; {
@@ -87,14 +86,19 @@ func family() {
 			c.Env = append(c.Env, fmt.Sprint("FAMILY_NTH=", n))
 		}
 		must(c.Start())
-		if strings.HasSuffix(child, "~") {
+		switch child[len(child)-1] {
+		case '!': // now a zombie, and left as one
+			must(unix.Waitid(unix.P_PID, c.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil))
+			fmt.Println("up")
+		case '~':
 			must(c.Wait())
+			fmt.Println("up")
 		}
 	}
-	fmt.Println("up")
 	if strings.HasSuffix(self, "~") {
 		return
 	}
+	fmt.Println("up")
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 

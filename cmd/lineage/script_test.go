@@ -8,8 +8,10 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -18,17 +20,43 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"lineage":      main,
-		"lineage-self": main,   // by a name that no other test uses
-		"family":       family, // see family_test.go
-	})
+	commands := map[string]func(){
+		"lineage": main,
+		"family":  family, // see family_test.go
+	}
+	if name := filepath.Base(os.Args[0]); strings.HasPrefix(name, selfPrefix) {
+		commands[name] = main
+	}
+	testscript.Main(m, commands)
+}
+
+// selfPrefix begins the name of a link to the command that only one script
+// has.
+const selfPrefix = "ln."
+
+var scripts atomic.Int32
+
+// setup gives each script what must not be the name of another process, such
+// as one that an earlier run has left for PID 1 to reap: $unique, a part of
+// names, $digits, which is no PID, and a link to the command, ln.$unique.
+func setup(e *testscript.Env) error {
+	n := int(scripts.Add(1))
+	unique := strconv.FormatInt(int64(os.Getpid()), 36) + strconv.FormatInt(int64(n), 36)
+	e.Setenv("unique", unique)
+	e.Setenv("digits", fmt.Sprintf("9%07d%02d", os.Getpid(), n%100))
+	command, err := exec.LookPath("lineage")
+	if err != nil {
+		return err
+	}
+	e.Setenv("PATH", e.WorkDir+string(filepath.ListSeparator)+e.Getenv("PATH"))
+	return os.Symlink(command, filepath.Join(e.WorkDir, selfPrefix+unique))
 }
 
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
+		Setup:               setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":  exits,
 			"start":  start,
@@ -67,7 +95,8 @@ func checkStatus(ts *testscript.TestScript, want string, err error) {
 }
 
 // start SPEC… starts a family (see there) and sets a variable to the PID of
-// each member. They end with the script.
+// each member, called as it is but for what makes the name unique. They end
+// with the script.
 func start(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: start SPEC…")
@@ -91,7 +120,7 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 			n++
 			continue
 		}
-		ts.Setenv(key, value)
+		ts.Setenv(strings.Replace(key, "_"+ts.Getenv("unique"), "", 1), value)
 	}
 	ts.Check(lines.Err())
 }
