@@ -93,7 +93,8 @@ func (t *Table) other(r Ref, id ID, now Instant, alive bool) Ref {
 // from o's side to r then closed a circle, and nothing would leave the table.
 // Only what may have begun in one clock tick can run in a circle.
 func (t *Table) below(r, o Ref) bool {
-	up := []Ref{o}
+	var room [16]Ref
+	up := append(room[:0], o)
 	for i := 0; i < len(up); i++ {
 		n := t.at(up[i])
 		for _, p := range n.needs() {
