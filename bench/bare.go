@@ -34,13 +34,13 @@ const maxPopulation = 1 << 17
 //go:norace
 //go:noinline
 func cloneChain(s *sheet, first, length uint64) syscall.Errno {
-	syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK,
+	_, _, _ = syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK,
 		uintptr(unsafe.Pointer(&s.allSigs)), uintptr(unsafe.Pointer(&s.oldSigs)), 8, 0, 0)
 	pid, errno := cloneBare()
 	if errno == 0 && pid == 0 {
 		chainBare(s, first, length)
 	}
-	syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK,
+	_, _, _ = syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK,
 		uintptr(unsafe.Pointer(&s.oldSigs)), 0, 8, 0, 0)
 	return errno
 }
@@ -61,11 +61,11 @@ func cloneBare() (pid uintptr, errno syscall.Errno) {
 func chainBare(s *sheet, at, length uint64) {
 	above := s.head
 	for {
-		syscall.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0, 0)
+		_, _, _ = syscall.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0, 0)
 		if ppid, _, _ := syscall.RawSyscall6(unix.SYS_GETPPID, 0, 0, 0, 0, 0, 0); uint64(ppid) != above {
 			exitBare() // the one above ended before it could be bound to it
 		}
-		syscall.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_NAME, uintptr(unsafe.Pointer(&s.name)), 0, 0, 0, 0)
+		_, _, _ = syscall.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_NAME, uintptr(unsafe.Pointer(&s.name)), 0, 0, 0, 0)
 		self, _, _ := syscall.RawSyscall6(unix.SYS_GETPID, 0, 0, 0, 0, 0, 0)
 		s.pids[at&(maxPopulation-1)] = int32(self)
 		above = uint64(self)
@@ -104,9 +104,9 @@ func readyBare(s *sheet) {
 //go:nosplit
 //go:norace
 func sleepBare() {
-	syscall.RawSyscall6(unix.SYS_CLOSE_RANGE, 0, 1<<31-1, 0, 0, 0, 0)
+	_, _, _ = syscall.RawSyscall6(unix.SYS_CLOSE_RANGE, 0, 1<<31-1, 0, 0, 0, 0)
 	for {
-		syscall.RawSyscall6(unix.SYS_PPOLL, 0, 0, 0, 0, 0, 0)
+		_, _, _ = syscall.RawSyscall6(unix.SYS_PPOLL, 0, 0, 0, 0, 0, 0)
 	}
 }
 
@@ -116,6 +116,6 @@ func sleepBare() {
 //go:norace
 func exitBare() {
 	for {
-		syscall.RawSyscall6(unix.SYS_EXIT_GROUP, 0, 0, 0, 0, 0, 0)
+		_, _, _ = syscall.RawSyscall6(unix.SYS_EXIT_GROUP, 0, 0, 0, 0, 0, 0)
 	}
 }

@@ -34,6 +34,7 @@ func (p *gopsPeer) scan() (err error) {
 	return err
 }
 
+//nolint:unparam // the error is of the interface
 func (p *gopsPeer) rows() ([]row, error) {
 	rows := make([]row, 0, len(p.found))
 	for _, f := range p.found {

@@ -143,7 +143,7 @@ func populate(o order) (report, error) {
 	if err != nil {
 		return r, err
 	}
-	defer ready.Close()
+	defer func() { _ = ready.Close() }()
 	s := (*sheet)(unsafe.Pointer(unsafe.SliceData(mem)))
 	s.head, s.ready, s.allSigs = uint64(r.Head), uint64(done.Fd()), ^uint64(0)
 	copy(s.name[:], "sleeper")
@@ -161,7 +161,9 @@ func populate(o order) (report, error) {
 			made += n
 		}
 	}
-	done.Close()
+	if err := done.Close(); err != nil {
+		return r, err
+	}
 	_, err = io.CopyN(io.Discard, ready, int64(chains))
 	if errno == 0 {
 		errno = syscall.Errno(s.failed)

@@ -2,9 +2,7 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"strings"
-	"text/tabwriter"
 )
 
 // A limit is one that lineage sets itself.
@@ -20,7 +18,7 @@ type limit struct {
 }
 
 // met reports whether the limit was measured and kept: the median counts.
-func (l limit) met() bool { return l.Measured != nil && l.Measured.Median <= l.Max }
+func (l *limit) met() bool { return l.Measured != nil && l.Measured.Median <= l.Max }
 
 // The texts of the questions, by which limits find what was measured.
 const (
@@ -82,27 +80,22 @@ func find(all []result, r *result, rival string) *result {
 	return nil
 }
 
-// writeLimits writes a line for each limit.
-func writeLimits(w io.Writer, ls []limit) error {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, l := range ls {
-		verdict := "NOT met"
-		measured := "not measured"
-		if l.met() {
-			verdict = "met"
-		}
-		if m := l.Measured; m != nil {
-			measured = "measured " + number3(m.Median)
-			if m.P10 != m.P90 {
-				measured += fmt.Sprintf(" (%s to %s)", number3(m.P10), number3(m.P90))
-			}
-		}
-		if l.CPU != nil {
-			measured += ", CPU " + number3(l.CPU.Median)
-		}
-		fmt.Fprintf(tw, "%s\tlimit %s\t%s\t%s\n", l.Text, number3(l.Max), measured, verdict)
+// cells returns what a line about the limit says.
+func (l *limit) cells() []string {
+	verdict, measured := "NOT met", "not measured"
+	if l.met() {
+		verdict = "met"
 	}
-	return tw.Flush()
+	if m := l.Measured; m != nil {
+		measured = "measured " + number3(m.Median)
+		if m.P10 != m.P90 {
+			measured += fmt.Sprintf(" (%s to %s)", number3(m.P10), number3(m.P90))
+		}
+	}
+	if l.CPU != nil {
+		measured += ", CPU " + number3(l.CPU.Median)
+	}
+	return []string{l.Text, "limit " + number3(l.Max), measured, verdict}
 }
 
 // number3 writes a number with at most three digits after the point, and a

@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -101,6 +102,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		}
 		most = max(most, n)
 	}
+	progress := func(format string, values ...any) {
+		_, _ = fmt.Fprintf(stderr, format+"\n", values...) // it is not what was asked for
+	}
 	out := sheaf{Machine: machine()}
 	program := s.command
 	if program == "" {
@@ -118,24 +122,30 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		if n != most {
 			tree = ""
 		}
-		if err := out.ask(ctx, n, s.rounds, tree, stderr); err != nil {
+		if err := out.ask(ctx, n, s.rounds, tree, progress); err != nil {
 			return err
 		}
 	}
 	out.Limits = limits(out.Results)
+	text := out.text()
 	switch {
 	case s.json:
-		return out.writeJSON(stdout)
+		encoded, err := json.MarshalIndent(&out, "", "  ")
+		if err != nil {
+			return err
+		}
+		text = string(encoded) + "\n"
 	case s.markdown:
-		return out.writeMarkdown(stdout)
+		text = out.markdown()
 	}
-	return out.writeText(stdout)
+	_, err = io.WriteString(stdout, text)
+	return err
 }
 
 // ask makes n processes and asks everything about them; about the whole tree
 // only with a program to draw it.
-func (s *sheaf) ask(ctx context.Context, n, rounds int, program string, progress io.Writer) (err error) {
-	fmt.Fprintf(progress, "making %d processes\n", n)
+func (s *sheaf) ask(ctx context.Context, n, rounds int, program string, progress func(string, ...any)) (err error) {
+	progress("making %d processes", n)
 	p, err := newPopulation(order{Processes: n, Chains: min(leaves, max(n/(depth+1), 1)), Depth: depth})
 	if err != nil {
 		return err
@@ -156,7 +166,7 @@ func (s *sheaf) ask(ctx context.Context, n, rounds int, program string, progress
 		qs = append(qs, trees...)
 	}
 	for _, q := range qs {
-		fmt.Fprintf(progress, "%d processes: %s\n", n, q.text)
+		progress("%d processes: %s", n, q.text)
 		samples, err := measure(ctx, q)
 		if err != nil {
 			return err
@@ -175,10 +185,10 @@ func build(ctx context.Context, dir string) (string, error) {
 		return "", fmt.Errorf("the source is found from the folder of the bench only: %w", err)
 	}
 	program := filepath.Join(dir, "lineage")
-	make := exec.CommandContext(ctx, "go", "build", "-o", program, "./cmd/lineage")
-	make.Dir = strings.TrimSpace(string(source))
-	make.Env = append(make.Environ(), "CGO_ENABLED=0")
-	if text, err := make.CombinedOutput(); err != nil {
+	compile := exec.CommandContext(ctx, "go", "build", "-o", program, "./cmd/lineage")
+	compile.Dir = strings.TrimSpace(string(source))
+	compile.Env = append(compile.Environ(), "CGO_ENABLED=0")
+	if text, err := compile.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w: %s", err, strings.TrimSpace(string(text)))
 	}
 	return program, nil

@@ -46,7 +46,7 @@ type sample struct {
 }
 
 // measure asks every contender once in each round, each round beginning with
-// another one, so that what else goes on on the host hits all alike.
+// another one, so that whatever else the host does hits all alike.
 func measure(ctx context.Context, q question) ([][]sample, error) {
 	samples := make([][]sample, len(q.contenders))
 	asked := make([]int, len(q.contenders))

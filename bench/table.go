@@ -1,14 +1,11 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 )
 
 // A sheaf is all that one run has to say.
@@ -60,26 +57,16 @@ func duration(ns float64) string {
 	return strconv.FormatFloat(ns, 'f', 0, 64) + "ns"
 }
 
-// writeText writes the table and the limits for a terminal.
-func (s *sheaf) writeText(w io.Writer) error {
-	fmt.Fprintf(w, "%s; depth %d\n\n", s.Machine, s.Depth)
-	var table bytes.Buffer
-	tw := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, strings.Join(columns, "\t"))
+// text returns the table and the limits for a terminal.
+func (s *sheaf) text() string {
+	rows := [][]string{columns}
 	for i := range s.Results {
 		if i > 0 && !s.Results[i].follows(&s.Results[i-1]) {
-			fmt.Fprintln(tw, strings.Repeat("\t", len(columns)-1))
+			rows = append(rows, make([]string, len(columns)))
 		}
-		fmt.Fprintln(tw, strings.Join(s.Results[i].cells(), "\t"))
+		rows = append(rows, s.Results[i].cells())
 	}
-	if err := tw.Flush(); err != nil {
-		return err
-	}
-	for line := range strings.Lines(table.String()) {
-		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
-	}
-	fmt.Fprintln(w)
-	return s.writeEnd(w)
+	return s.head() + align(rows) + "\n" + s.end()
 }
 
 // follows reports whether both are of one question in one population.
@@ -87,37 +74,60 @@ func (r *result) follows(before *result) bool {
 	return r.Question == before.Question && r.Processes == before.Processes
 }
 
-// writeMarkdown writes the same for a document.
-func (s *sheaf) writeMarkdown(w io.Writer) error {
-	fmt.Fprintf(w, "%s; depth %d\n\n", s.Machine, s.Depth)
-	fmt.Fprintf(w, "| %s |\n|%s\n", strings.Join(columns, " | "), strings.Repeat("---|", 3)+strings.Repeat("--:|", len(columns)-3))
+// markdown returns the same for a document.
+func (s *sheaf) markdown() string {
+	var b strings.Builder
+	b.WriteString(s.head())
+	b.WriteString("| " + strings.Join(columns, " | ") + " |\n")
+	b.WriteString("|" + strings.Repeat("---|", 3) + strings.Repeat("--:|", len(columns)-3) + "\n")
 	for i := range s.Results {
-		fmt.Fprintf(w, "| %s |\n", strings.Join(s.Results[i].cells(), " | "))
+		b.WriteString("| " + strings.Join(s.Results[i].cells(), " | ") + " |\n")
 	}
-	fmt.Fprintf(w, "\n```\n")
-	if err := s.writeEnd(w); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintln(w, "```")
-	return err
+	return b.String() + "\n```\n" + s.end() + "```\n"
 }
 
-// writeEnd writes the limits and the notes.
-func (s *sheaf) writeEnd(w io.Writer) error {
-	if err := writeLimits(w, s.Limits); err != nil {
-		return err
+// head returns the line above the table.
+func (s *sheaf) head() string { return fmt.Sprintf("%s; depth %d\n\n", s.Machine, s.Depth) }
+
+// end returns the limits and the notes.
+func (s *sheaf) end() string {
+	var rows [][]string
+	for i := range s.Limits {
+		rows = append(rows, s.Limits[i].cells())
 	}
 	for _, note := range s.Notes {
-		if _, err := fmt.Fprintln(w, "note:", note); err != nil {
-			return err
-		}
+		rows = append(rows, []string{"note: " + note})
 	}
-	return nil
+	return align(rows)
 }
 
-// writeJSON writes the same for programs.
-func (s *sheaf) writeJSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(s)
+// align returns a line for each row, its cells under one another.
+func align(rows [][]string) string {
+	var widths []int
+	for _, cells := range rows {
+		if len(cells) == 1 {
+			continue // it has the line for itself
+		}
+		for i, cell := range cells {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	var b strings.Builder
+	for _, cells := range rows {
+		gap := 0 // spaces owed before the next cell that is not empty
+		for i, cell := range cells {
+			if cell != "" {
+				b.WriteString(strings.Repeat(" ", gap) + cell)
+				gap = -utf8.RuneCountInString(cell)
+			}
+			if len(cells) > 1 {
+				gap += widths[i] + 2
+			}
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
 }
