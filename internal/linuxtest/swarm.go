@@ -95,6 +95,13 @@ func (a *Actor) Churn(n, keep int) ([]int, error) {
 	return alive, nil
 }
 
+// PIDs returns after how many new processes and threads the PIDs go round. The
+// kernel begins again after the first 300 (RESERVED_PIDS).
+func PIDs() (int, error) {
+	n, err := number("/proc/sys/kernel/pid_max")
+	return n - 300, err
+}
+
 // Room returns how many more processes the test may make, by its user's limit
 // (RLIMIT_NPROC) and by kernel.pid_max. It leaves half of them to others.
 func Room() (int, error) {

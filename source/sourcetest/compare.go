@@ -157,7 +157,7 @@ func (r *run) checkFacts(s *subject, how string, e *process.Event) {
 // checkEnded holds the table to the death of a subject that it knew.
 func (r *run) checkEnded(s *subject) {
 	if !s.told.Known() {
-		return
+		return // it was never looked at
 	}
 	ref := r.table.ByID(s.told)
 	if ref == 0 {
@@ -189,6 +189,24 @@ func (r *run) checkEnded(s *subject) {
 	}
 }
 
+// checkReadEnded holds what Read returned about a subject that has been reaped,
+// and Check of it. Its PID may be another one's by now, on a busy machine also
+// of a process that is none of the test's.
+func (r *run) checkReadEnded(s *subject, read process.ID, err error) {
+	if r.limits[source.TicksOnly] && s.replacedInTick(r) {
+		return // as checkEnded says
+	}
+	if s.is(read) && err == nil || err != nil && !errors.Is(err, source.ErrGone) {
+		r.errorf("%v has been reaped: Read: %v, %v", s, read, orNil(err))
+	}
+	if !s.told.Known() {
+		return
+	}
+	if st, err := r.src.Check(s.told, s.membership); !errors.Is(err, source.ErrGone) {
+		r.errorf("%v has been reaped: Check: %+v, %v", s, st, orNil(err))
+	}
+}
+
 // replacedInTick reports whether another subject has the PID, begun in the
 // same tick.
 func (s *subject) replacedInTick(r *run) bool {
@@ -205,19 +223,7 @@ func (r *run) checkRead(s *subject) {
 	var e process.Event
 	err := r.src.Read(s.pid, &e)
 	if s.state == process.Ended {
-		for _, o := range r.cast {
-			if o.pid == s.pid && o.state != process.Ended {
-				return // Read is about that one
-			}
-		}
-		if !errors.Is(err, source.ErrGone) {
-			r.errorf("%v has been reaped: Read: %v, %v", s, e.ID, orNil(err))
-		}
-		if s.told.Known() {
-			if st, err := r.src.Check(s.told, s.membership); !errors.Is(err, source.ErrGone) {
-				r.errorf("%v has been reaped: Check: %+v, %v", s, st, orNil(err))
-			}
-		}
+		r.checkReadEnded(s, e.ID, err)
 		return
 	}
 	if err != nil {

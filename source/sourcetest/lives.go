@@ -86,11 +86,11 @@ func shortLives(r *run) {
 // reuse gives a PID again within the tick in which its last holder began.
 func reuse(r *run) {
 	a := r.fork(r.start("starter"), "a")
-	pid := r.fork(a, "first")
-	r.leave(pid, r.test)
+	first := r.fork(a, "first")
+	r.leave(first, r.test)
 	collided := 0
 	for range 200 {
-		b := r.again(a, pid.pid, "older")
+		b := r.again(a, first.pid, "older")
 		var e process.Event
 		if err := r.src.Read(b.pid, &e); err != nil || !b.is(e.ID) {
 			r.errorf("%v: Read: %v, %v", b, e.ID, orNil(err))
@@ -112,7 +112,7 @@ func reuse(r *run) {
 	if collided == 0 {
 		r.t.Fatal("no PID was given again within a tick")
 	}
-	r.again(a, pid.pid, "last")
+	r.again(a, first.pid, "last")
 	r.compare()
 }
 

@@ -40,6 +40,7 @@ func names(r *run) {
 func sessions(r *run) {
 	a := r.fork(r.start("starter"), "a")
 	b := r.fork(a, "session leader")
+	r.compare()
 	b.Setsid()
 	r.fork(b, "in the session")
 	d := r.fork(b, "group leader")
