@@ -1,6 +1,7 @@
 package linuxtest_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -225,7 +226,7 @@ func TestChosenPID(t *testing.T) {
 	b := a.Fork()
 	old := b.ID()
 	b.Exit(0)
-	if _, err := a.TryClone(linuxtest.CloneOptions{PID: b.PID}); err != syscall.EEXIST {
+	if _, err := a.TryClone(linuxtest.CloneOptions{PID: b.PID}); !errors.Is(err, syscall.EEXIST) {
 		t.Errorf("error for a taken PID: %v", err)
 	}
 	a.Wait(b)

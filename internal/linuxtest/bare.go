@@ -20,17 +20,17 @@ import (
 //go:noinline
 func cloneBare(p *page) (pid uintptr, errno syscall.Errno) {
 	token := p.msg.args[2]
-	syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK,
+	_, _, _ = syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK,
 		uintptr(unsafe.Pointer(&p.allSigs)), uintptr(unsafe.Pointer(&p.oldSigs)), 8, 0, 0)
 	pid, _, errno = syscall.RawSyscall6(unix.SYS_CLONE3, uintptr(p.msg.args[0]), uintptr(p.msg.args[1]), 0, 0, 0, 0)
 	if errno == 0 && pid == 0 {
-		syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK,
+		_, _, _ = syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK,
 			uintptr(unsafe.Pointer(&p.noSigs)), 0, 8, 0, 0)
 		connectBare(p)
 		helloBare(p, token)
 		serveBare(p)
 	}
-	syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK,
+	_, _, _ = syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK,
 		uintptr(unsafe.Pointer(&p.oldSigs)), 0, 8, 0, 0)
 	return pid, errno
 }
@@ -50,7 +50,7 @@ func connectBare(p *page) {
 			exitBare(103)
 		}
 	}
-	syscall.RawSyscall6(unix.SYS_CLOSE_RANGE, channelFD+1, p.maxFD, 0, 0, 0, 0)
+	_, _, _ = syscall.RawSyscall6(unix.SYS_CLOSE_RANGE, channelFD+1, p.maxFD, 0, 0, 0, 0)
 	p.channel = channelFD
 	if _, _, errno = syscall.RawSyscall6(unix.SYS_CONNECT, channelFD, uintptr(unsafe.Pointer(&p.addr)), p.addrLen, 0, 0, 0); errno != 0 {
 		exitBare(104)
@@ -166,7 +166,7 @@ func churnBare(p *page) (made uintptr, errno syscall.Errno) {
 //go:norace
 func endBare(pid uintptr) {
 	if pid != 0 {
-		syscall.RawSyscall6(unix.SYS_KILL, pid, uintptr(unix.SIGKILL), 0, 0, 0, 0)
+		_, _, _ = syscall.RawSyscall6(unix.SYS_KILL, pid, uintptr(unix.SIGKILL), 0, 0, 0, 0)
 		waitBare(pid)
 	}
 }
@@ -214,6 +214,6 @@ func sendBare(p *page, n uintptr) {
 //go:norace
 func exitBare(status uintptr) {
 	for {
-		syscall.RawSyscall6(unix.SYS_EXIT_GROUP, status, 0, 0, 0, 0, 0)
+		_, _, _ = syscall.RawSyscall6(unix.SYS_EXIT_GROUP, status, 0, 0, 0, 0, 0)
 	}
 }

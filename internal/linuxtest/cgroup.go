@@ -136,7 +136,7 @@ func bound(controllers, fstype, options string) bool {
 	if fstype != "cgroup" {
 		return false
 	}
-	for _, c := range strings.Split(controllers, ",") {
+	for c := range strings.SplitSeq(controllers, ",") {
 		if !slices.Contains(strings.Split(options, ","), c) {
 			return false
 		}
@@ -207,7 +207,7 @@ func (g *Cgroup) remove() error {
 		if err != nil {
 			return fmt.Errorf("removing a cgroup: %w", err)
 		}
-		for _, f := range strings.Fields(string(text)) {
+		for f := range strings.FieldsSeq(string(text)) {
 			pid, err := strconv.Atoi(f)
 			if err != nil {
 				return fmt.Errorf("removing a cgroup: %w", err)

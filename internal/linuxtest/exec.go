@@ -68,7 +68,7 @@ func (th *Thread) Exec(name string, args ...string) {
 	if err := th.ch.send(used); err != nil {
 		th.fatal("exec", err)
 	}
-	if _, err := th.ch.receive(); err != nil {
+	if err := th.ch.receive(); err != nil {
 		th.fatal("exec", err)
 	}
 	if m.op != opHello {

@@ -157,7 +157,7 @@ func pollEnd(pidfd int) error {
 
 // hello receives the first message of a channel and finds out whose it is.
 func (c *channel) hello() error {
-	if _, err := c.receive(); err != nil {
+	if err := c.receive(); err != nil {
 		return err
 	}
 	if c.msg.op != opHello {
@@ -179,18 +179,15 @@ func (c *channel) hello() error {
 	return err
 }
 
-func (c *channel) receive() (data int, err error) {
+func (c *channel) receive() error {
 	if err := c.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
-		return 0, err
+		return err
 	}
 	n, err := c.conn.Read(c.msg.bytes(dataSize))
-	if err != nil {
-		return 0, err
+	if err == nil && n < headerSize {
+		err = fmt.Errorf("a message of %d bytes", n)
 	}
-	if n < headerSize {
-		return 0, fmt.Errorf("a message of %d bytes", n)
-	}
-	return n - headerSize, nil
+	return err
 }
 
 func (c *channel) send(data int) error {

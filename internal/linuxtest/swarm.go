@@ -45,7 +45,7 @@ func (a *Actor) Chain(n int) ([]Link, error) {
 	})
 	links := make([]Link, 0, n)
 	for len(links) < n {
-		if _, err := a.ch.receive(); err != nil {
+		if err := a.ch.receive(); err != nil {
 			return links, a.lost(err)
 		}
 		if m.op != opLink {

@@ -53,7 +53,7 @@ func (th *Thread) call(data int) (uintptr, error) {
 }
 
 func (th *Thread) answer() (uintptr, error) {
-	if _, err := th.ch.receive(); err != nil {
+	if err := th.ch.receive(); err != nil {
 		return 0, th.lost(err)
 	}
 	m := &th.ch.msg
