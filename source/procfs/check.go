@@ -18,6 +18,9 @@ import (
 // tells, a read of /proc/PID/cgroup, since nothing else shows that a process
 // has moved in a v1 hierarchy.
 func (s *Source) Check(id process.ID, membership string) (source.Status, error) {
+	if !validPID(id.PID) {
+		return source.Status{}, source.ErrGone
+	}
 	b := s.buffers.Get().(*buffers)
 	defer s.buffers.Put(b)
 	h := s.held.acquire(id)

@@ -24,6 +24,9 @@ var (
 // [source.ErrGone] where the process has ended, and never mixes two processes
 // that held one PID.
 func (s *Source) Details(id process.ID) (d process.Details, err error) {
+	if !validPID(id.PID) {
+		return process.Details{}, source.ErrGone
+	}
 	b := s.buffers.Get().(*buffers)
 	defer s.buffers.Put(b)
 	err = s.try(id.PID, func() (err error) { d, err = s.details(id, b); return err })

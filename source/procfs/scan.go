@@ -132,8 +132,8 @@ func (f *scan) resolve(i int) error {
 	}
 	const tick = process.Instant(process.Tick)
 	if p, ok := f.byPID[e.Parent.PID]; ok {
-		parent := f.events[p].ID
-		if parent.Start < e.ID.Start && e.ID.Start+tick < f.began {
+		parent := f.events[p].ID // unknown if it has ended since
+		if parent.Known() && parent.Start < e.ID.Start && e.ID.Start+tick < f.began {
 			e.Parent = parent
 			return nil
 		}
