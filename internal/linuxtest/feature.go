@@ -31,6 +31,9 @@ const (
 	Pidfs Feature = "pidfs"
 	// SetTID is to choose the PID of a new process: clone3 with set_tid.
 	SetTID Feature = "set-tid"
+	// HostPID is to be in the first PID namespace, which has the threads of
+	// the kernel.
+	HostPID Feature = "host-pid"
 	// Hidepid is to mount a /proc with hidepid.
 	Hidepid Feature = "hidepid"
 )

@@ -12,7 +12,7 @@ import (
 
 var features = []linuxtest.Feature{
 	linuxtest.Root, linuxtest.Cgroups, linuxtest.PIDNamespace, linuxtest.UserNamespace,
-	linuxtest.PidfdInfo, linuxtest.Pidfs, linuxtest.SetTID, linuxtest.Hidepid,
+	linuxtest.PidfdInfo, linuxtest.Pidfs, linuxtest.SetTID, linuxtest.HostPID, linuxtest.Hidepid,
 }
 
 // outcome is a test in which only Need has a say.

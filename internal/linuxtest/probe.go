@@ -24,6 +24,7 @@ var probes = map[Feature]probe{
 	PidfdInfo:     once(probePidfdInfo),
 	Pidfs:         once(probePidfs),
 	SetTID:        once(probeSetTID),
+	HostPID:       once(probeHostPID),
 	Hidepid:       once(probeHidepid),
 }
 
@@ -152,6 +153,18 @@ func probeSetTID() error {
 		return nil
 	}
 	return fmt.Errorf("clone3 with set_tid: %w", errno)
+}
+
+// probeHostPID looks for kthreadd, which has PID 2 (rest_init).
+func probeHostPID() error {
+	st, err := ReadStat(2)
+	if err != nil {
+		return fmt.Errorf("kthreadd: %w", err)
+	}
+	if st.Name != "kthreadd" {
+		return fmt.Errorf("PID 2 is %q, not kthreadd", st.Name)
+	}
+	return nil
 }
 
 func probeHidepid() error {

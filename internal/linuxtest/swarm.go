@@ -102,10 +102,11 @@ func PIDs() (int, error) {
 	return n - 300, err
 }
 
-// Room returns how many more processes the test may make, by its user's limit
-// (RLIMIT_NPROC) and by kernel.pid_max. It leaves half of them to others.
+// Room returns how many more processes the test may make, by what kernel.pid_max
+// and kernel.threads-max have left, and by half of its user's limit
+// (RLIMIT_NPROC). It leaves some to others.
 func Room() (int, error) {
-	room, err := number("/proc/sys/kernel/pid_max")
+	pids, err := number("/proc/sys/kernel/pid_max")
 	if err != nil {
 		return 0, err
 	}
@@ -113,15 +114,26 @@ func Room() (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	// The fourth word of /proc/loadavg is RUNNABLE/ALL, of all threads.
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return 0, err
+	}
+	words := strings.FieldsFunc(string(text), func(r rune) bool { return r == ' ' || r == '/' })
+	taken, err := strconv.Atoi(words[4])
+	if err != nil {
+		return 0, fmt.Errorf("/proc/loadavg: %w", err)
+	}
+	const others = 3000
+	room := max(0, min(pids, threads)-taken-others)
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NPROC, &limit); err != nil {
 		return 0, err
 	}
-	room = min(room, threads)
-	if os.Geteuid() != 0 && limit.Cur < uint64(room) {
-		room = int(limit.Cur)
+	if os.Geteuid() != 0 && limit.Cur/2 < uint64(room) {
+		room = int(limit.Cur / 2)
 	}
-	return room / 2, nil
+	return room, nil
 }
 
 func number(name string) (int, error) {

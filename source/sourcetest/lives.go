@@ -198,12 +198,25 @@ func failures(r *run) {
 	if err := r.src.Scan(ctx, func(*process.Event) {}); !errors.Is(err, context.Canceled) {
 		r.errorf("Scan of a canceled context: %v", orNil(err))
 	}
-	// The threads of the kernel, where the PID namespace has them: the
-	// first one is kthreadd, whose PID is 2 (rest_init).
-	if st, err := linuxtest.ReadStat(2); err == nil && st.Name == "kthreadd" {
-		r.sync()
-		if ref := r.table.ByPID(2); ref == 0 || !r.table.Process(ref).Kernel {
-			r.errorf("kthreadd is not shown as a thread of the kernel")
+}
+
+// kernelThreads are there where the PID namespace is the first one. Their first
+// is kthreadd, whose PID is 2 (rest_init).
+func kernelThreads(r *run) {
+	const kthreadd = 2
+	r.sync()
+	ref := r.table.ByPID(kthreadd)
+	if ref == 0 || !r.table.Process(ref).Kernel {
+		r.errorf("kthreadd is not shown as a thread of the kernel")
+		return
+	}
+	for ref := range r.table.All() {
+		p := r.table.Process(ref)
+		if below := p.Parent.ID.PID == kthreadd || p.ID.PID == kthreadd; p.Kernel != below && p.State == process.Alive {
+			r.errorf("%v, %q, is a thread of the kernel: %t, and has parent %v", p.ID, p.Name, p.Kernel, p.Parent.ID)
 		}
+	}
+	if p := r.table.Process(ref); p.Parent.Evidence == process.Unknown || !p.Parent.ID.IsZero() {
+		r.errorf("kthreadd has parent %v (%v), want none", p.Parent.ID, p.Parent.Evidence)
 	}
 }

@@ -109,8 +109,11 @@ func (s reference) read(tid int, e *process.Event) error {
 			pid, err = strconv.Atoi(strings.TrimSpace(value))
 		}
 	}
-	if err != nil || pid == 0 {
-		return fmt.Errorf("/proc/%d/status: no Tgid: %w", tid, err)
+	if err != nil {
+		return fmt.Errorf("/proc/%d/status: %w", tid, err)
+	}
+	if pid == 0 { // it was reaped while it was read (task_tgid_nr_ns)
+		return source.ErrGone
 	}
 	if s.inodes {
 		fd, err := unix.PidfdOpen(pid, 0)
@@ -199,7 +202,7 @@ func (s reference) Check(id process.ID, membership string) (source.Status, error
 }
 
 func TestReferenceByTicks(t *testing.T) {
-	Run(t, func(*testing.T) source.Source { return reference{} })
+	runScenes(t, func(*testing.T) source.Source { return reference{} }, true)
 }
 
 func TestReferenceByInodes(t *testing.T) {

@@ -49,6 +49,7 @@ var scenes = []scene{
 	{"cgroup of the dying", []linuxtest.Feature{linuxtest.Cgroups}, cgroupsOfTheDying},
 	{"opened late", nil, late},
 	{"errors", nil, failures},
+	{"threads of the kernel", []linuxtest.Feature{linuxtest.HostPID}, kernelThreads},
 	{"deep", nil, deep},
 	{"siblings", nil, siblings},
 	{"storm", nil, storm},
@@ -59,21 +60,25 @@ var scenes = []scene{
 // a source of its own, which Run closes. With -short the large crowds are
 // smaller ones.
 func Run(t *testing.T, open func(t *testing.T) source.Source) {
+	runScenes(t, open, testing.Short())
+}
+
+func runScenes(t *testing.T, open func(t *testing.T) source.Source, small bool) {
 	for _, s := range scenes {
 		t.Run(s.name, func(t *testing.T) {
 			linuxtest.Need(t, s.needs...)
-			for _, problem := range s.perform(t, open) {
+			for _, problem := range s.perform(t, open, small) {
 				t.Error(problem)
 			}
 		})
 	}
 }
 
-// perform plays the scene and returns what the source got wrong. A failure of
-// the scene itself fails t.
-func (s scene) perform(t *testing.T, open func(t *testing.T) source.Source) []string {
+// perform plays the scene, with small crowds or large ones, and returns what
+// the source got wrong. A failure of the scene itself fails t.
+func (s scene) perform(t *testing.T, open func(t *testing.T) source.Source, small bool) []string {
 	t.Helper()
-	r := &run{t: t, open: open}
+	r := &run{t: t, open: open, small: small}
 	r.reopen()
 	s.play(r)
 	r.checkLimits()
@@ -85,6 +90,7 @@ func (s scene) perform(t *testing.T, open func(t *testing.T) source.Source) []st
 type run struct {
 	t     *testing.T
 	open  func(t *testing.T) source.Source
+	small bool
 	src   source.Source
 	table *process.Table
 	test  *subject // the test binary
