@@ -225,7 +225,7 @@ func (r *run) checkStormScan(a *subject) {
 		e := &events[i]
 		byPID[e.ID.PID] = e
 		if e.Name == a.name && e.ID.PID != a.pid && !a.is(e.Parent) {
-			r.errorf("storm: parent of %v is %v, want %v", e.ID, e.Parent, a)
+			r.errorf("storm: parent of %v, in session %d, is %v (none: %t), want %v", e.ID, e.SessionID, e.Parent, e.NoParent, a)
 		}
 	}
 	for _, s := range r.cast {

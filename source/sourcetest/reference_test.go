@@ -135,6 +135,9 @@ func (s reference) read(tid int, e *process.Event) error {
 	if err != nil {
 		return err
 	}
+	if st.Session == -1 { // it was reaped while it was read (do_task_stat)
+		return source.ErrGone
+	}
 	e.ID.PID, e.ID.Start, e.ID.Precision = pid, process.FromTicks(st.Start), process.ToTick
 	e.Parent.PID, e.NoParent = st.PPID, st.PPID == 0
 	e.Name, e.TTY = st.Name, st.TTY
