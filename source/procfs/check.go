@@ -2,7 +2,6 @@ package procfs
 
 import (
 	"errors"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -50,6 +49,9 @@ func (s *Source) check(h *handle, membership string, b *buffers) (source.Status,
 		if err := parseStat(text, &st); err != nil {
 			return source.Status{}, err
 		}
+		if st.gone() {
+			return source.Status{}, unix.ESRCH
+		}
 		moved, err := s.movedFrom(h, membership, b)
 		return source.Status{ParentPID: st.ppid, Moved: moved}, err
 	}
@@ -94,8 +96,7 @@ func (s *Source) movedFrom(h *handle, membership string, b *buffers) (bool, erro
 // movedUnified is movedFrom on a host with cgroup v2 alone, where the
 // membership needs no reading as long as the ID of the cgroup is the same.
 func (s *Source) movedUnified(h *handle, cgroupID uint64, membership string, b *buffers) (bool, error) {
-	b.path = append(strconv.AppendInt(b.path[:0], int64(h.id.PID), 10), "/cgroup\x00"...)
-	text, err := linux.ReadFileAt(s.root, b.path, b.cgroup)
+	text, err := linux.ReadFileAt(s.root, b.filePath(h.id.PID, cgroupPath), b.cgroup)
 	if err != nil {
 		return false, err
 	}
@@ -165,6 +166,9 @@ func (s *Source) open(h *handle, b *buffers) error {
 		var st stat
 		if err := parseStat(b.stat, &st); err != nil {
 			return err
+		}
+		if st.gone() {
+			return unix.ESRCH
 		}
 		h.id.Start, h.id.Precision = process.FromTicks(st.startTick), process.ToTick
 		if !h.id.Same(id) {

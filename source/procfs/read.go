@@ -43,6 +43,13 @@ func (b *buffers) pidPath(pid int) []byte {
 	return b.path
 }
 
+// filePath returns "PID/file" as a path for [linux.OpenAt].
+func (b *buffers) filePath(pid int, file []byte) []byte {
+	b.path = append(strconv.AppendInt(b.path[:0], int64(pid), 10), '/')
+	b.path = append(b.path, file...)
+	return b.path
+}
+
 var (
 	statPath   = []byte("stat\x00")
 	statusPath = []byte("status\x00")
@@ -136,11 +143,13 @@ func (s *Source) pin(pid int, h *handle, b *buffers) (int, error) {
 	}
 	value, _ := statusField(status, "Tgid")
 	leader, ok := parseInt(value)
-	if !ok || !validPID(int(leader)) {
+	switch {
+	case !ok:
 		return 0, fmt.Errorf("/proc/%d/status: no Tgid", pid)
-	}
-	if s.has.PIDFD && int(leader) == pid {
-		return 0, unix.ESRCH // the PID passed to a process after pidfd_open
+	case leader == 0: // it is being reaped (task_tgid_nr_ns)
+		return 0, unix.ESRCH
+	case s.has.PIDFD && int(leader) == pid: // the PID passed to a process after pidfd_open
+		return 0, unix.ESRCH
 	}
 	return int(leader), nil
 }
@@ -159,13 +168,11 @@ func (s *Source) readInto(pid int, h *handle, b *buffers, e *process.Event) erro
 	if err := parseStat(b.stat, &st); err != nil {
 		return fmt.Errorf("/proc/%d/stat: %w", pid, err)
 	}
+	if st.gone() {
+		return unix.ESRCH
+	}
 	h.id.PID, h.id.Start, h.id.Precision = pid, process.FromTicks(st.startTick), process.ToTick
-	e.ID = h.id
-	e.Parent.PID, e.NoParent = st.ppid, st.ppid == 0
-	e.GroupID, e.SessionID, e.TTY = max(st.pgrp, 0), max(st.session, 0), st.tty
-	e.Kernel = st.flags&flagKernel != 0
 	e.Zombie = st.dead() && st.threads <= 1
-	e.Name = b.name(st.name)
 	membership := b.cgroup
 	if st.exiting() {
 		membership = nil
@@ -173,8 +180,40 @@ func (s *Source) readInto(pid int, h *handle, b *buffers, e *process.Event) erro
 			membership = s.threadCgroup(h, b)
 		}
 	}
-	e.Cgroup = b.membership(membership)
+	b.fill(e, h.id, &st, membership)
 	return nil
+}
+
+// readKnown reads a process again if it is still the one that id names, and
+// not about to end.
+func (s *Source) readKnown(id process.ID, b *buffers, e *process.Event) bool {
+	if !id.Known() {
+		return false
+	}
+	*e = process.Event{Kind: process.Seen, Time: process.Instant(linux.Boottime())}
+	var err error
+	if b.cgroup, err = linux.ReadFileAt(s.root, b.filePath(id.PID, cgroupPath), b.cgroup); err != nil {
+		return false
+	}
+	if b.stat, err = linux.ReadFileAt(s.root, b.filePath(id.PID, statPath), b.stat); err != nil {
+		return false
+	}
+	var st stat
+	if parseStat(b.stat, &st) != nil || process.FromTicks(st.startTick) != id.Start || st.exiting() || st.gone() {
+		return false
+	}
+	b.fill(e, id, &st, b.cgroup)
+	return true
+}
+
+// fill puts what was read of the process into e.
+func (b *buffers) fill(e *process.Event, id process.ID, st *stat, membership []byte) {
+	e.ID = id
+	e.Parent.PID, e.NoParent = st.ppid, st.ppid == 0
+	e.GroupID, e.SessionID, e.TTY = max(st.pgrp, 0), max(st.session, 0), st.tty
+	e.Kernel = st.flags&flagKernel != 0
+	e.Name = b.name(st.name)
+	e.Cgroup = b.membership(membership)
 }
 
 // threadCgroup reads the membership of a process whose leader has ended while
@@ -187,12 +226,10 @@ func (s *Source) threadCgroup(h *handle, b *buffers) []byte {
 	defer unix.Close(task)
 	tids, _ := entries(task)
 	for _, tid := range tids {
-		b.path = append(strconv.AppendInt(b.path[:0], int64(tid), 10), "/cgroup\x00"...)
-		if b.cgroup, err = linux.ReadFileAt(task, b.path, b.cgroup); err != nil {
+		if b.cgroup, err = linux.ReadFileAt(task, b.filePath(tid, cgroupPath), b.cgroup); err != nil {
 			continue
 		}
-		b.path = append(strconv.AppendInt(b.path[:0], int64(tid), 10), "/stat\x00"...)
-		text, err := linux.ReadFileAt(task, b.path, nil)
+		text, err := linux.ReadFileAt(task, b.filePath(tid, statPath), nil)
 		var st stat
 		if err == nil && parseStat(text, &st) == nil && !st.exiting() {
 			return b.cgroup

@@ -22,7 +22,8 @@ func (s *Source) Scan(ctx context.Context, emit func(*process.Event)) error {
 	if err != nil {
 		return err
 	}
-	events, err := s.readAll(ctx, pids)
+	known := s.scanned.Load()
+	events, err := s.readAll(ctx, pids, known)
 	found := scan{Source: s, began: began, events: events, byPID: make(map[int]int, len(events))}
 	for i := range events {
 		found.byPID[events[i].ID.PID] = i
@@ -40,7 +41,24 @@ func (s *Source) Scan(ctx context.Context, emit func(*process.Event)) error {
 			emit(e)
 		}
 	}
+	s.scanned.Store(settled(found.events))
 	return err
+}
+
+// ids are identities by their PID.
+type ids map[int]process.ID
+
+// settled returns the IDs of the processes that were alive when the tick in
+// which they began was over: a process with such a PID and start is this one,
+// without a look at its inode.
+func settled(events []process.Event) *ids {
+	known := make(ids, len(events))
+	for i := range events {
+		if e := &events[i]; e.ID.Known() && e.Time >= e.ID.Start+process.Instant(process.Tick) {
+			known[e.ID.PID] = e.ID
+		}
+	}
+	return &known
 }
 
 // list returns the PIDs in the mount, in ascending order. The kernel goes
@@ -56,8 +74,9 @@ func (s *Source) list() ([]int, error) {
 }
 
 // readAll reads the processes, on all processors, and leaves out those that
-// are gone or hidden. Each parent has only its PID.
-func (s *Source) readAll(ctx context.Context, pids []int) ([]process.Event, error) {
+// are gone or hidden. Each parent has only its PID. Those that are known need
+// no pidfd.
+func (s *Source) readAll(ctx context.Context, pids []int, known *ids) ([]process.Event, error) {
 	const chunk = 64
 	var (
 		events = make([]process.Event, len(pids))
@@ -75,6 +94,9 @@ func (s *Source) readAll(ctx context.Context, pids []int) ([]process.Event, erro
 					return
 				}
 				for i := end - chunk; i < min(end, len(pids)); i++ {
+					if known != nil && s.readKnown((*known)[pids[i]], b, &events[i]) {
+						continue
+					}
 					if err := s.readOne(pids[i], b, &events[i]); err != nil {
 						mu.Lock()
 						failed = errors.Join(failed, err)
@@ -121,10 +143,10 @@ type scan struct {
 // A parent began no later than its children, whether it made or adopted them:
 // all who may adopt stand above the one who made them, or are the first of
 // their namespace. So the process that was read as the holder of the parent's
-// PID is the parent if it began before the child, and the child before the
-// scan: any later holder of that PID would be younger than the child. Where
-// the ticks do not tell, the child is asked once more who its parent is after
-// that one has been read.
+// PID is the parent if it began no later than the child, and the child before
+// the scan: who held that PID before or after it, while the scan ran, would be
+// younger than the child. Where that is not certain, the child is asked once
+// more who its parent is after that one has been read.
 func (f *scan) resolve(i int) error {
 	e := &f.events[i]
 	if e.NoParent || !e.ID.Known() {
@@ -133,7 +155,7 @@ func (f *scan) resolve(i int) error {
 	const tick = process.Instant(process.Tick)
 	if p, ok := f.byPID[e.Parent.PID]; ok {
 		parent := f.events[p].ID // unknown if it has ended since
-		if parent.Known() && parent.Start < e.ID.Start && e.ID.Start+tick < f.began {
+		if parent.Known() && parent.Start <= e.ID.Start && e.ID.Start+tick < f.began {
 			e.Parent = parent
 			return nil
 		}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -50,7 +51,8 @@ type Source struct {
 	root    int // a descriptor of path
 	has     Features
 	held    held
-	buffers sync.Pool // of *buffers
+	scanned atomic.Pointer[ids] // what the last scan found
+	buffers sync.Pool           // of *buffers
 }
 
 var _ source.Source = (*Source)(nil)

@@ -28,6 +28,11 @@ const (
 // kernel shows its v1 cgroups as "/" (proc_cgroup_show).
 func (s *stat) exiting() bool { return s.flags&flagExiting != 0 || s.dead() }
 
+// gone reports whether the process was being reaped when it was read: what
+// needs its signal handlers is no longer shown (lock_task_sighand), its parent
+// and its threads among it.
+func (s *stat) gone() bool { return s.threads == 0 }
+
 // dead reports whether the thread that was read has ended.
 func (s *stat) dead() bool { return s.state == 'Z' || s.state == 'X' || s.state == 'x' }
 
