@@ -55,7 +55,10 @@ func (s *Source) check(h *handle, membership string, b *buffers) (source.Status,
 		moved, err := s.movedFrom(h, membership, b)
 		return source.Status{ParentPID: st.ppid, Moved: moved}, err
 	}
-	info := linux.PIDFDInfo{Mask: linux.PIDFDInfoPID | linux.PIDFDInfoCgroupID}
+	info := linux.PIDFDInfo{Mask: linux.PIDFDInfoPID}
+	if s.has.Unified {
+		info.Mask |= linux.PIDFDInfoCgroupID
+	}
 	err := linux.PIDFDGetInfo(h.pidfd, &info)
 	if errors.Is(err, unix.ESRCH) {
 		return source.Status{}, err

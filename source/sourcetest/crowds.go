@@ -179,11 +179,11 @@ func storm(r *run) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for {
+			r.checkStormScan(a)
 			select {
 			case <-done:
 				return
 			default:
-				r.checkStormScan(a)
 			}
 		}
 	})
@@ -257,26 +257,33 @@ func adoptionsMeanwhile(r *run) {
 	if r.small {
 		rounds = 10
 	}
-	done := make(chan struct{})
+	done, scanned := make(chan struct{}), make(chan struct{})
 	var told []process.Event
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for {
+			events, err := r.scan()
+			if err != nil {
+				r.errorf("adoptions: Scan: %v", err)
+			}
+			told = append(told, events...)
 			select {
 			case <-done:
 				return
+			case scanned <- struct{}{}:
 			default:
-				events, err := r.scan()
-				if err != nil {
-					r.errorf("adoptions: Scan: %v", err)
-				}
-				told = append(told, events...)
 			}
 		}
 	})
+	// aScan returns when a scan has been made since it was called: the one
+	// after the one that was under way.
+	aScan := func() {
+		<-scanned
+		<-scanned
+	}
 	orphans := map[int][]*subject{}
 	before := map[*subject]*subject{}
-	for range rounds {
+	for i := range rounds {
 		var born []*subject
 		for range pairs {
 			b := r.fork(a, "parent")
@@ -285,8 +292,14 @@ func adoptionsMeanwhile(r *run) {
 			orphans[c.pid] = append(orphans[c.pid], c)
 			born = append(born, c)
 		}
+		if i == 0 {
+			aScan()
+		}
 		for _, c := range born {
 			r.leave(before[c], a)
+		}
+		if i == 0 {
+			aScan()
 		}
 		for _, c := range born {
 			r.leave(c, a)
