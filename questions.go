@@ -191,7 +191,8 @@ func (t *Tree) appendLineage(dst []process.Step, q subject) ([]process.Step, err
 	}
 	w := t.walks.Get().(*walk)
 	defer t.walks.Put(w)
-	// Creators that live are among the ancestors, whom this reads anew.
+	// This reads the ancestors anew, and leaves the ended and those above
+	// them, who are no ancestors any more.
 	err := t.climb(w, q, math.MaxInt, true)
 	if len(w.links) == 0 {
 		return dst, err
@@ -206,19 +207,21 @@ func (t *Tree) appendLineage(dst []process.Step, q subject) ([]process.Step, err
 		}
 		dst = t.table.AppendLineage(dst[:n], r)
 		t.mu.RUnlock()
-		if !t.reaped(dst[n:]) {
+		if !t.outdated(w, dst[n:]) {
 			break
 		}
 	}
 	return dst, err
 }
 
-// reaped looks at the zombies of a lineage, and reports whether one of them
-// is no more.
-func (t *Tree) reaped(steps []process.Step) bool {
+// outdated looks at the steps of a lineage that are not among the ancestors,
+// and reports whether one has ended that memory has as alive.
+func (t *Tree) outdated(w *walk, steps []process.Step) bool {
 	changed := false
 	for i := range steps {
-		if p := &steps[i].Process; p.State == process.Zombie && t.look(p.ID) {
+		p := &steps[i].Process
+		current := slices.ContainsFunc(w.links, func(l link) bool { return l.id == p.ID && l.state == p.State })
+		if (!current || p.State == process.Zombie) && t.recheck(p.ID) {
 			changed = true
 		}
 	}

@@ -57,9 +57,12 @@ type link struct {
 type walk struct {
 	links []link
 	event process.Event
-	// learn is the PID of the process that must be read for the chain to
-	// go on, zero where the chain is whole.
-	learn int
+	// learn is the process that must be read for the chain to go on, by its
+	// PID alone where memory does not know who holds that. It is zero where
+	// the chain goes no further.
+	learn process.ID
+	// cut is why the chain goes no further although it is not whole.
+	cut error
 }
 
 // climb fills w with the chain from the subject up to the first process of the
@@ -83,7 +86,7 @@ func (t *Tree) tryClimb(w *walk, q subject, depth int, fresh bool) error {
 		if err := t.load(w, q, depth); err != nil {
 			return err
 		}
-		if w.learn == 0 || len(w.links) > 0 && fresh {
+		if w.learn.IsZero() || len(w.links) > 0 && fresh {
 			changed, err := t.verify(w, fresh)
 			if err != nil {
 				return err
@@ -92,28 +95,28 @@ func (t *Tree) tryClimb(w *walk, q subject, depth int, fresh bool) error {
 				continue
 			}
 		}
-		if w.learn == 0 {
-			return nil
+		if w.learn.IsZero() {
+			return w.cut
 		}
-		id, err := t.learn(w.learn)
-		if len(w.links) == 0 {
-			if err != nil && !errors.Is(err, ErrIncomplete) {
+		id, err := t.learn(w.learn.PID)
+		switch {
+		case len(w.links) == 0 && !w.learn.Known():
+			if id.IsZero() {
 				return about(q.pid, err)
 			}
-			if !q.named() {
-				q.pid = id.PID // it was the TID of a thread
-			} else if !id.Same(q.id) {
+			if q.named() && !id.Same(q.id) {
 				return fmt.Errorf("%v: %w", q.id, ErrNotFound)
 			}
-		}
-		if errors.Is(err, source.ErrGone) {
+			q.pid = id.PID // another one if it was the TID of a thread
+		case !id.Same(w.learn) && (err == nil || errors.Is(err, ErrNotFound)):
+			t.apply(&process.Event{Kind: process.Gone, Time: now(), ID: w.learn})
 			continue
 		}
-		if errors.As(err, new(*IncompleteError)) {
+		switch {
+		case errors.As(err, new(*IncompleteError)):
 			return t.stop(w, q, depth, err)
-		}
-		if err != nil {
-			return &IncompleteError{PID: w.learn, Err: err}
+		case err != nil:
+			return &IncompleteError{PID: w.learn.PID, Err: err}
 		}
 	}
 	return &IncompleteError{PID: q.pid, Err: errUnsettled}
@@ -134,8 +137,8 @@ func (t *Tree) stop(w *walk, q subject, depth int, reason error) error {
 			return err
 		}
 		if !changed {
-			if w.learn == 0 {
-				return nil
+			if w.learn.IsZero() {
+				return w.cut
 			}
 			return reason
 		}
@@ -148,12 +151,12 @@ func (t *Tree) load(w *walk, q subject, depth int) error {
 	if t.closed.Load() {
 		return ErrClosed
 	}
-	w.links, w.learn = w.links[:0], 0
+	w.links, w.learn, w.cut = w.links[:0], process.ID{}, nil
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	r := t.find(q)
 	if r == 0 {
-		w.learn = q.pid
+		w.learn.PID = q.pid
 		return nil
 	}
 	for len(w.links) < depth {
@@ -162,14 +165,18 @@ func (t *Tree) load(w *walk, q subject, depth int) error {
 		}
 		l := link{id: t.table.ID(r), cgroup: t.table.Cgroup(r), state: t.table.State(r)}
 		if l.state == process.Unseen {
-			w.learn = l.id.PID
+			w.learn = l.id
 			return nil
 		}
 		up, evidence := t.table.Parent(r)
-		if up != 0 {
+		unknown := up == 0 && (evidence == process.Unknown || t.table.Process(r).Parent.ID.PID != 0)
+		switch {
+		case up != 0:
 			l.parent = t.table.ID(up)
-		} else if evidence == process.Unknown || t.table.Process(r).Parent.ID.PID != 0 {
-			w.learn = l.id.PID
+		case unknown && l.state == process.Ended:
+			w.cut = &IncompleteError{PID: l.id.PID, Err: errLastParent}
+		case unknown:
+			w.learn = l.id
 		}
 		w.links = append(w.links, l)
 		if up == 0 {
@@ -179,6 +186,9 @@ func (t *Tree) load(w *walk, q subject, depth int) error {
 	}
 	return nil
 }
+
+// errLastParent is why an answer stops at a process that has ended.
+var errLastParent = errors.New("it has ended, and it is not known who its parent was by then")
 
 // find returns the subject's place in memory. t.mu is held.
 func (t *Tree) find(q subject) process.Ref {
@@ -197,7 +207,12 @@ func (t *Tree) verify(w *walk, fresh bool) (changed bool, err error) {
 	for i := range w.links {
 		l := &w.links[i]
 		if l.state == process.Ended {
-			continue // nothing about it changes any more
+			// Nothing about it changes any more, but whether its parent
+			// outlived it may not have been known.
+			if l.parent.Known() && t.recheck(l.parent) {
+				return true, nil
+			}
+			continue
 		}
 		st, err := t.ask(w, i, fresh)
 		switch {
@@ -210,16 +225,17 @@ func (t *Tree) verify(w *walk, fresh bool) (changed bool, err error) {
 			w.links = w.links[:i]
 			return false, &IncompleteError{PID: l.id.PID, Err: err}
 		}
-		gap := w.learn == l.id.PID
+		gap := w.learn == l.id
 		if !st.Moved && (st.ParentPID == l.parent.PID || gap) {
 			continue
 		}
-		if _, err := t.learn(l.id.PID); err != nil && !errors.Is(err, source.ErrGone) && !errors.Is(err, ErrIncomplete) {
+		id, err := t.learn(l.id.PID)
+		if err != nil && !id.IsZero() && !errors.Is(err, ErrIncomplete) {
 			w.links = w.links[:i]
 			return false, &IncompleteError{PID: l.id.PID, Err: err}
 		}
 		if st.ParentPID != l.parent.PID && l.parent.Known() {
-			t.bury(l.parent)
+			t.recheck(l.parent)
 		}
 		return true, nil
 	}
@@ -252,15 +268,17 @@ func (t *Tree) ask(w *walk, i int, fresh bool) (source.Status, error) {
 }
 
 // learn reads the process that has the PID or the TID and all above it that is
-// not in memory, and returns its ID. It fails as [source.Source.Read] does,
-// and with an IncompleteError where one above it cannot be read.
+// not in memory, and returns its ID: a zero one, with the error of
+// [source.Source.Read], where it cannot be read. The error is an
+// IncompleteError where one above it cannot be read, and nil where something
+// ended meanwhile, which memory then shows as a gap.
 func (t *Tree) learn(pid int) (process.ID, error) {
 	var child, parent process.Event
 	if err := t.source.Read(pid, &child); err != nil {
 		return process.ID{}, err
 	}
 	id := child.ID
-	for range maxTries {
+	for tries := 0; tries < maxTries; tries++ {
 		if child.NoParent {
 			t.apply(&child)
 			return id, nil
@@ -273,31 +291,36 @@ func (t *Tree) learn(pid int) (process.ID, error) {
 			t.apply(&child)
 			return id, &IncompleteError{PID: child.Parent.PID, Err: err}
 		default:
-			st, err := t.source.Check(child.ID, "")
+			st, err := t.source.Check(child.ID, child.Cgroup.Membership)
+			if errors.Is(err, source.ErrGone) {
+				return id, nil
+			}
 			if err != nil {
 				return id, err
 			}
-			if st.ParentPID == child.Parent.PID {
-				child.Parent = parent.ID
-				t.apply(&child)
-				if known && t.holds(child.ID, parent.ID) {
+			if st.ParentPID != child.Parent.PID {
+				break
+			}
+			child.Parent = parent.ID
+			t.apply(&child)
+			if known && t.holds(child.ID, parent.ID) {
+				return id, nil
+			}
+			if known { // memory has the parent itself below the child: it has to be read too
+				if err := t.source.Read(parent.ID.PID, &parent); err != nil {
 					return id, nil
 				}
-				if known { // memory has the parent itself below the child: it has to be read too
-					if err := t.source.Read(parent.ID.PID, &parent); err != nil {
-						return id, err
-					}
-				}
-				child = parent
-				continue
 			}
+			child, tries = parent, 0
+			continue
 		}
 		was := child.ID
-		if err := t.source.Read(was.PID, &child); err != nil {
-			return id, err
+		err = t.source.Read(was.PID, &child)
+		if errors.Is(err, source.ErrGone) || err == nil && !child.ID.Same(was) {
+			return id, nil
 		}
-		if !child.ID.Same(was) {
-			return id, source.ErrGone
+		if err != nil {
+			return id, err
 		}
 	}
 	return id, &IncompleteError{PID: child.ID.PID, Err: errUnsettled}
@@ -316,10 +339,10 @@ func (t *Tree) holds(child, parent process.ID) bool {
 func (t *Tree) identify(pid int, e *process.Event) (known bool, err error) {
 	t.mu.RLock()
 	r := t.find(subject{pid: pid})
-	id := t.table.ID(r)
+	id, cgroup := t.table.ID(r), t.table.Cgroup(r)
 	t.mu.RUnlock()
 	if r != 0 {
-		_, err := t.source.Check(id, "")
+		_, err := t.source.Check(id, cgroup.Membership)
 		if err == nil {
 			e.ID = id
 			return true, nil
@@ -332,18 +355,36 @@ func (t *Tree) identify(pid int, e *process.Event) (known bool, err error) {
 	return false, t.source.Read(pid, e)
 }
 
-// bury takes in the end of a process that has lost its children to another.
-func (t *Tree) bury(id process.ID) {
+// recheck reads a process that memory has as one that has not ended, and
+// reports whether it has become a zombie or gone. That it may have is seen from
+// others: it lost its children, or they ended.
+func (t *Tree) recheck(id process.ID) bool {
+	t.mu.RLock()
+	r := t.table.ByID(id)
+	state, parent := t.table.State(r), t.table.Process(r).Parent.ID
+	t.mu.RUnlock()
+	if state != process.Alive && state != process.Zombie {
+		return false
+	}
 	var e process.Event
 	err := t.source.Read(id.PID, &e)
 	switch {
 	case err == nil && e.ID.Same(id):
-		if e.Zombie {
-			t.apply(&e)
+		if !e.Zombie || state == process.Zombie {
+			return false
 		}
+		if e.Parent.PID == parent.PID {
+			e.Parent = parent
+		} else {
+			e.Parent = process.ID{} // it is not told who that is
+		}
+		t.apply(&e)
+		return true
 	case err == nil, errors.Is(err, source.ErrGone):
 		t.apply(&process.Event{Kind: process.Gone, Time: now(), ID: id})
+		return true
 	}
+	return false
 }
 
 // apply takes an event into memory. Each process that memory did not have pays

@@ -10,7 +10,9 @@ import (
 	"github.com/proclineage/lineage/source"
 )
 
-// Check implements [source.Source]. An empty membership is not checked.
+// Check implements [source.Source]. With a membership, the source goes on
+// holding what it opened for the next time, with an empty one, which is not
+// checked, it does not.
 //
 // It costs one PIDFD_GET_INFO where the kernel has that, else a read of
 // /proc/PID/stat; and, unless there is only cgroup v2, whose ID that call
@@ -24,7 +26,7 @@ func (s *Source) Check(id process.ID, membership string) (source.Status, error) 
 	defer s.buffers.Put(b)
 	h := s.held.acquire(id)
 	if h == nil {
-		err := s.try(id.PID, func() (err error) { h, err = s.hold(id, b); return err })
+		err := s.try(id.PID, func() (err error) { h, err = s.hold(id, membership != "", b); return err })
 		if err != nil {
 			return source.Status{}, err
 		}
@@ -104,13 +106,19 @@ func (s *Source) movedUnified(h *handle, cgroupID uint64, membership string, b *
 		return false, err
 	}
 	b.cgroup = text
+	same := string(text) == membership
 	// The text is of this process if that is there still, and of this
-	// cgroup if it is in the same one as before.
+	// cgroup if it is in the same one as before, also once more after it.
 	info := linux.PIDFDInfo{Mask: linux.PIDFDInfoPID | linux.PIDFDInfoCgroupID}
 	if err := linux.PIDFDGetInfo(h.pidfd, &info); err != nil {
 		return false, err
 	}
-	if string(text) != membership || info.CgroupID != cgroupID {
+	text, err = linux.ReadFileAt(s.root, b.filePath(h.id.PID, cgroupPath), b.cgroup)
+	if err != nil {
+		return false, err
+	}
+	b.cgroup = text
+	if !same || info.CgroupID != cgroupID || string(text) != membership {
 		st, err := s.reread(h.id, membership, b)
 		return st.Moved, err
 	}
@@ -132,9 +140,9 @@ func (s *Source) reread(id process.ID, membership string, b *buffers) (source.St
 	return source.Status{ParentPID: e.Parent.PID, Moved: now != "" && membership != "" && now != membership}, nil
 }
 
-// hold opens what Check needs of the process and keeps it. The caller must
-// release the handle.
-func (s *Source) hold(id process.ID, b *buffers) (*handle, error) {
+// hold opens what Check needs of the process, and keeps it if it is told to.
+// The caller must release the handle.
+func (s *Source) hold(id process.ID, keep bool, b *buffers) (*handle, error) {
 	dir, err := s.openDir(id.PID, b)
 	if err != nil {
 		return nil, err
@@ -144,7 +152,7 @@ func (s *Source) hold(id process.ID, b *buffers) (*handle, error) {
 		h.close()
 		return nil, err
 	}
-	s.held.add(h)
+	s.held.add(h, keep)
 	return h, nil
 }
 

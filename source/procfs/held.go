@@ -75,14 +75,14 @@ func (k *held) acquire(id process.ID) *handle {
 	return h
 }
 
-// add takes in a handle that its caller uses, and drops the one used longest
-// ago where there are too many.
-func (k *held) add(h *handle) {
+// add takes in a handle that its caller uses. If it is to be kept, it drops
+// the one used longest ago where there are too many; else release closes it.
+func (k *held) add(h *handle, keep bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	h.users++
-	if k.limit == 0 {
-		return // release will close it
+	if !keep || k.limit == 0 {
+		return
 	}
 	if old := k.byPID[h.id.PID]; old != nil {
 		k.remove(old)

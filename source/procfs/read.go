@@ -1,6 +1,8 @@
 package procfs
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"strconv"
@@ -155,7 +157,8 @@ func (s *Source) pin(pid int, h *handle, b *buffers) (int, error) {
 }
 
 // readInto reads cgroup and stat of the process that h pins, in this order:
-// a thread that is not exiting when stat is read was not when cgroup was.
+// a thread that is not exiting when stat is read was not when cgroup was. Of
+// one that is exiting, the kernel shows only the v2 cgroup (proc_cgroup_show).
 func (s *Source) readInto(pid int, h *handle, b *buffers, e *process.Event) error {
 	var err error
 	if b.cgroup, err = linux.ReadFileAt(h.dir, cgroupPath, b.cgroup); err != nil {
@@ -174,7 +177,7 @@ func (s *Source) readInto(pid int, h *handle, b *buffers, e *process.Event) erro
 	h.id.PID, h.id.Start, h.id.Precision = pid, process.FromTicks(st.startTick), process.ToTick
 	e.Zombie = st.dead() && st.threads <= 1
 	membership := b.cgroup
-	if st.exiting() {
+	if st.exiting() && !onlyUnified(membership) {
 		membership = nil
 		if !e.Zombie {
 			membership = s.threadCgroup(h, b)
@@ -308,13 +311,20 @@ func entries(dir int) ([]int, error) {
 }
 
 // appendEntries appends the numbers among the names in what getdents64(2)
-// returned.
+// returned: for each entry 8 bytes of inode, 8 of offset, 2 that are the length
+// of the whole, 1 of type, and the name with a NUL byte after it.
 func appendEntries(numbers []int, b []byte) []int {
-	_, _, names := unix.ParseDirent(b, -1, nil)
-	for _, name := range names {
-		if n, err := strconv.Atoi(name); err == nil {
-			numbers = append(numbers, n)
+	const length, name = 16, 19
+	for len(b) > name {
+		n := int(binary.NativeEndian.Uint16(b[length:]))
+		if n <= name || n > len(b) {
+			break
 		}
+		word, _, _ := bytes.Cut(b[name:n], []byte{0})
+		if number, ok := parseInt(word); ok && validPID(int(number)) {
+			numbers = append(numbers, int(number))
+		}
+		b = b[n:]
 	}
 	return numbers
 }

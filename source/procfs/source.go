@@ -146,7 +146,7 @@ func statusField(status []byte, name string) ([]byte, bool) {
 // probe finds out what the kernel has, by using it.
 func (s *Source) probe() {
 	if membership, err := linux.ReadFileAt(s.root, []byte("self/cgroup\x00"), nil); err == nil {
-		s.has.Unified = onlyUnified(string(membership))
+		s.has.Unified = onlyUnified(membership)
 	}
 	fd, err := unix.PidfdOpen(os.Getpid(), 0)
 	if err != nil {
@@ -161,8 +161,8 @@ func (s *Source) probe() {
 }
 
 // onlyUnified reports whether a membership has no v1 hierarchy.
-func onlyUnified(membership string) bool {
-	return len(membership) > 3 && membership[:3] == "0::" && bytes.Count([]byte(membership), []byte("\n")) == 1
+func onlyUnified(membership []byte) bool {
+	return bytes.HasPrefix(membership, []byte("0::")) && bytes.Count(membership, []byte("\n")) == 1
 }
 
 // Name implements [source.Source].
