@@ -34,7 +34,8 @@ var (
 // IncompleteError comes with an answer that is right as far as it goes, and
 // says where and why it stops.
 type IncompleteError struct {
-	// PID is the process that could not be read.
+	// PID is the process that could not be read, zero where that is not
+	// known.
 	PID int
 	// Err is why.
 	Err error
@@ -42,6 +43,9 @@ type IncompleteError struct {
 
 // Error implements error.
 func (e *IncompleteError) Error() string {
+	if e.PID == 0 {
+		return fmt.Sprintf("%v: %v", ErrIncomplete, e.Err)
+	}
 	return fmt.Sprintf("the answer stops at process %d: %v", e.PID, e.Err)
 }
 

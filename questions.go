@@ -7,6 +7,7 @@ import (
 	"iter"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/proclineage/lineage/process"
 )
@@ -18,8 +19,9 @@ import (
 // none. It goes up to the first process of the PID namespace. Processes whose
 // memberships have no container group are taken to be in the same.
 //
-// The answer holds at one instant of the call. A process that is known costs
-// the check whether it still is what it was.
+// The chain is one that there was at one instant of the call, and each cgroup
+// is the one its process was in at some instant of it. A process that is known
+// costs the check whether it still is what it was.
 func (t *Tree) FindAllAncestorProcessIDsInSameCgroup(pid int) ([]int, error) {
 	return t.AppendAllAncestorProcessIDsInSameCgroup([]int{}, pid)
 }
@@ -49,7 +51,7 @@ func (t *Tree) appendSameGroup(dst []int, q subject) ([]int, error) {
 	}
 	w := t.walks.Get().(*walk)
 	defer t.walks.Put(w)
-	err := t.climb(w, q, math.MaxInt, false)
+	err := t.climbGroups(w, q)
 	for i, l := range w.links {
 		switch {
 		case l.cgroup.Membership == "" && err == nil:
@@ -63,8 +65,34 @@ func (t *Tree) appendSameGroup(dst []int, q subject) ([]int, error) {
 }
 
 // errNoCgroup is why it is not known in which cgroup a process is: the kernel
-// no longer shows it once the process is a zombie (proc_cgroup_show).
-var errNoCgroup = errors.New("its cgroup is not known, it was read when it had ended")
+// no longer shows it in v1 hierarchies once the process exits
+// (proc_cgroup_show).
+var errNoCgroup = errors.New("its cgroup is not known, since it was exiting when it was first read")
+
+// exitPatience is how long a question waits for an ancestor that is exiting,
+// and whose cgroup is not known, to end and be no ancestor any more.
+const exitPatience = 100 * time.Millisecond
+
+// climbGroups climbs the whole chain until the cgroups of all ancestors are
+// known.
+func (t *Tree) climbGroups(w *walk, q subject) error {
+	var deadline time.Time
+	for {
+		err := t.climb(w, q, math.MaxInt, false)
+		if err != nil || !slices.ContainsFunc(w.links[1:], func(l link) bool {
+			return l.cgroup.Membership == "" && l.state == process.Alive
+		}) {
+			return err
+		}
+		switch {
+		case deadline.IsZero():
+			deadline = time.Now().Add(exitPatience)
+		case time.Now().After(deadline):
+			return nil
+		}
+		time.Sleep(exitPatience / 1000)
+	}
+}
 
 // Process returns what is known of the process that holds the PID, read anew.
 func (t *Tree) Process(pid int) (process.Process, error) { return t.nth(subject{pid: pid}, 0) }
@@ -198,6 +226,9 @@ func (t *Tree) appendLineage(dst []process.Step, q subject) ([]process.Step, err
 		return dst, err
 	}
 	n := len(dst)
+	if errors.Is(err, errLastParent) {
+		err = nil // the lineage shows it as a gap
+	}
 	for range maxTries {
 		t.mu.RLock()
 		r := t.table.ByID(w.links[0].id)
@@ -326,7 +357,8 @@ func (t *Tree) Processes() ([]process.Process, error) {
 	return t.AppendProcesses([]process.Process{})
 }
 
-// AppendProcesses appends to dst what [Tree.Processes] returns.
+// AppendProcesses appends to dst what [Tree.Processes] returns. As with all
+// that read every process, the reading allocates.
 func (t *Tree) AppendProcesses(dst []process.Process) ([]process.Process, error) {
 	return t.appendWhere(dst, func(process.Ref) bool { return true })
 }

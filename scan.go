@@ -3,6 +3,7 @@ package lineage
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/proclineage/lineage/process"
 	"github.com/proclineage/lineage/source"
@@ -22,8 +23,8 @@ func (t *Tree) scan(ctx context.Context, since process.Instant) error {
 		return t.partial
 	}
 	began := now()
-	// Every PID namespace has a PID 1. Where it is not to be seen, nor some
-	// parent, others are hidden too (hidepid).
+	// Every PID namespace has a PID 1. Where that is not to be seen, or some
+	// parent is not, others are hidden too.
 	hidden := 1
 	err := t.source.Scan(ctx, func(e *process.Event) {
 		switch {
@@ -45,7 +46,10 @@ func (t *Tree) scan(ctx context.Context, since process.Instant) error {
 	t.table.Shrink()
 	t.mu.Unlock()
 	t.scanned, t.partial = began, nil
-	if hidden != 0 {
+	switch hides := t.proc.Hides(); {
+	case hides != "":
+		t.partial = &IncompleteError{Err: fmt.Errorf("procfs is mounted with %s: %w", hides, ErrPermission)}
+	case hidden != 0:
 		t.partial = &IncompleteError{PID: hidden, Err: ErrPermission}
 	}
 	return t.partial
@@ -71,6 +75,9 @@ const sweepSize = 1024
 
 // sweep looks at the next n known processes, round and round.
 func (t *Tree) sweep(n int) {
+	if t.closed.Load() {
+		return
+	}
 	var buf [4]process.ID
 	ids := buf[:0]
 	t.mu.Lock()

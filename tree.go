@@ -107,7 +107,8 @@ func NewTree(o Options) (*Tree, error) {
 }
 
 // Close frees what the tree holds. Questions fail with [ErrClosed] from then
-// on; Close must not be called while one is being answered.
+// on; Close must not be called while one is being answered or [Tree.Run] has
+// not returned.
 func (t *Tree) Close() error {
 	if t.closed.Swap(true) {
 		return ErrClosed

@@ -50,6 +50,7 @@ type Source struct {
 	path    string
 	root    int // a descriptor of path
 	has     Features
+	hides   string // see Hides
 	held    held
 	scanned atomic.Pointer[ids] // what the last scan found
 	buffers sync.Pool           // of *buffers
@@ -87,6 +88,7 @@ func Open(o Options) (*Source, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	s.probe()
+	s.hides = s.findHides()
 	s.held.init(maxDescriptors(o.MaxDescriptors), !(s.has.GetInfo && s.has.Unified))
 	return s, nil
 }

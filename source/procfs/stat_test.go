@@ -1,10 +1,14 @@
 package procfs
 
 import (
+	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/proclineage/lineage/process"
 )
@@ -45,7 +49,7 @@ func FuzzParseStat(f *testing.F) {
 		if parseStat(b, &s) != nil {
 			return
 		}
-		if !strings.Contains(string(b), "("+string(s.name)+") "+string(s.state)+" ") {
+		if !strings.Contains(string(b), "("+string(s.name)+") "+string([]byte{s.state})+" ") {
 			t.Errorf("%q: name %q, state %q", b, s.name, s.state)
 		}
 		if s.ppid < 0 {
@@ -81,6 +85,66 @@ func FuzzParseStatus(f *testing.F) {
 		var d process.Details
 		if parseStatus(b, &d) == nil && (d.UID < 0 || d.Threads < 0) {
 			t.Errorf("%q: %+v", b, d)
+		}
+	})
+}
+
+func TestMountOptions(t *testing.T) {
+	const text = "22 1 0:20 / /proc rw,nosuid - proc proc rw,hidepid=invisible,gid=7\n" +
+		"23 1 0:21 / /a - tmpfs rw\n24 1 0:22 / /b rw shared:1 - proc proc rw\n\n25"
+	for mount, want := range map[string]string{"22": "invisible 7", "23": " -1", "24": " -1", "25": " -1", "2": " -1", "": " -1"} {
+		hidepid, gid := mountOptions([]byte(text), mount)
+		if got := fmt.Sprint(hidepid, " ", gid); got != want {
+			t.Errorf("mount %s: %q, want %q", mount, got, want)
+		}
+	}
+}
+
+func FuzzMountOptions(f *testing.F) {
+	own, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(own, "1")
+	f.Add([]byte("1 - a b hidepid=2,gid=x"), "1")
+	f.Fuzz(func(t *testing.T, b []byte, mount string) {
+		if hidepid, _ := mountOptions(b, mount); !strings.Contains(string(b), hidepid) {
+			t.Errorf("%q: %q", b, hidepid)
+		}
+	})
+}
+
+func TestAppendEntries(t *testing.T) {
+	dir, err := os.Open("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	got, err := entries(int(dir.Fd()))
+	if err != nil || !slices.IsSorted(got) || !slices.Contains(got, 1) || !slices.Contains(got, os.Getpid()) {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
+func FuzzAppendEntries(f *testing.F) {
+	dir, err := os.Open("/proc")
+	if err != nil {
+		f.Fatal(err)
+	}
+	defer dir.Close()
+	buf := make([]byte, 2048)
+	n, err := unix.ReadDirent(int(dir.Fd()), buf)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(buf[:n])
+	f.Add(buf[:n-5])
+	f.Add(make([]byte, 40))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, pid := range appendEntries(nil, b) {
+			if !validPID(pid) || !strings.Contains(string(b), strconv.Itoa(pid)) && !strings.Contains(string(b), "0") {
+				t.Errorf("%q: %d", b, pid)
+			}
 		}
 	})
 }
