@@ -156,7 +156,7 @@ func TestHiddenFromScans(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer mount.Close()
+		t.Cleanup(func() { mount.Close() })
 		inside := exec.Command("/proc/self/exe", "-test.run=^TestHiddenFromScans$")
 		inside.Env = append(os.Environ(), mark+"=1")
 		inside.ExtraFiles = []*os.File{mount}

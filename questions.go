@@ -90,7 +90,7 @@ func (t *Tree) climbGroups(w *walk, q subject) error {
 		case time.Now().After(deadline):
 			return nil
 		}
-		time.Sleep(exitPatience / 1000)
+		<-time.After(exitPatience / 1000)
 	}
 }
 

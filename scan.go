@@ -97,13 +97,12 @@ func (t *Tree) sweep(n int) {
 	}
 }
 
-// look takes in the end of a known process, and reports whether it has ended.
-func (t *Tree) look(id process.ID) bool {
+// look takes in the end of a known process.
+func (t *Tree) look(id process.ID) {
 	if _, err := t.source.Check(id, ""); !errors.Is(err, source.ErrGone) {
-		return false
+		return
 	}
 	t.mu.Lock()
 	t.table.Apply(&process.Event{Kind: process.Gone, Time: now(), ID: id})
 	t.mu.Unlock()
-	return true
 }

@@ -307,8 +307,8 @@ func (t *Tree) learn(pid int) (process.ID, error) {
 				return id, nil
 			}
 			if known { // memory has the parent itself below the child: it has to be read too
-				if err := t.source.Read(parent.ID.PID, &parent); err != nil {
-					return id, nil
+				if t.source.Read(parent.ID.PID, &parent) != nil {
+					return id, nil // the next look at it tells why
 				}
 			}
 			child, tries = parent, 0

@@ -31,7 +31,7 @@ func pathRows(t testing.TB) []pathRow {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer f.Close()
+		t.Cleanup(func() { f.Close() })
 		known := func(s string) string {
 			if s == "-" {
 				return ""
