@@ -1,9 +1,9 @@
 package main
 
 import (
+	"errors"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/proclineage/lineage"
@@ -66,34 +66,19 @@ and others may stand in between.`,
 	return c
 }
 
-// processOf returns the process that a PID, a thread's ID or an ID names.
-func processOf(t *lineage.Tree, arg string) (process.Process, error) {
-	if strings.Contains(arg, "@") {
-		id, err := process.ParseID(arg)
-		if err != nil {
-			return process.Process{}, usagef("%w", err)
-		}
-		p, err := t.ProcessByID(id)
-		if err != nil {
-			return p, explain(arg, err)
-		}
-		return p, nil
-	}
-	pid, err := strconv.Atoi(arg)
-	if err != nil {
-		return process.Process{}, usagef("%q is not a PID: to ask by name or port, use 'lineage why'", arg)
-	}
-	p, err := t.Process(pid)
-	if err != nil {
-		return p, explain("process "+arg, err)
-	}
-	return p, nil
+// questions are what lineage ancestors asks a [lineage.Tree], by ID alone: a
+// PID may pass to another process between two questions.
+type questions interface {
+	ProcessByID(process.ID) (process.Process, error)
+	AncestorsByID(process.ID) ([]process.Process, error)
+	LineageByID(process.ID) ([]process.Step, error)
+	Source() lineage.SourceInfo
 }
 
 // ancestry is the answer of lineage ancestors.
 type ancestry struct {
 	a         *app
-	tree      *lineage.Tree
+	tree      questions
 	describer *describer
 	process   process.Process
 	objects   []Object
@@ -112,22 +97,47 @@ func (l *ancestry) byParent() error {
 	return nil
 }
 
-// inSameCgroup asks the library's own question, which answers with PIDs.
+// inSameCgroup answers as the library's own question does, which has only PIDs.
 func (l *ancestry) inSameCgroup() error {
-	pids, err := l.tree.FindAllAncestorProcessIDsInSameCgroup(l.process.ID.PID)
+	subject, err := l.tree.ProcessByID(l.process.ID)
+	if err != nil {
+		return explain("process "+strconv.Itoa(l.process.ID.PID), err)
+	}
+	above, err := l.tree.AncestorsByID(l.process.ID)
 	if err := l.a.tolerate(err); err != nil {
 		return explain("process "+strconv.Itoa(l.process.ID.PID), err)
 	}
-	for _, pid := range pids {
-		p, err := l.tree.Process(pid)
-		if err != nil {
-			l.a.gaps = append(l.a.gaps, &lineage.IncompleteError{PID: pid, Err: err})
-			break
-		}
-		l.objects = append(l.objects, l.describer.detailed(&p))
+	same, err := sameGroup(&subject, above)
+	if err := l.a.tolerate(err); err != nil {
+		return err
+	}
+	for i := range same {
+		l.objects = append(l.objects, l.describer.detailed(&same[i]))
 	}
 	return nil
 }
+
+// sameGroup returns those above a process that have its container group. The
+// error is an IncompleteError where it is not known of one of them.
+func sameGroup(subject *process.Process, above []process.Process) (same []process.Process, err error) {
+	for i := -1; i < len(above); i++ {
+		p := subject
+		if i >= 0 {
+			p = &above[i]
+		}
+		switch known := p.Cgroup.Membership != ""; {
+		case !known && err == nil:
+			err = &lineage.IncompleteError{PID: p.ID.PID, Err: errNoCgroup}
+		case known && i >= 0 && subject.Cgroup.Membership != "" && p.Cgroup.Group == subject.Cgroup.Group:
+			same = append(same, *p)
+		}
+	}
+	return same, err
+}
+
+// errNoCgroup is why it is not known whether two are in the same cgroup: in
+// v1 hierarchies the kernel no longer shows that of a process that exits.
+var errNoCgroup = errors.New("its cgroup is not known, since it was exiting when it was read")
 
 func (l *ancestry) byCreator() error {
 	steps, err := l.tree.LineageByID(l.process.ID)

@@ -24,7 +24,7 @@ path, runtime, container, pod, role and more, null where there is none.`,
 		Example: `  lineage cgroup 48213
   lineage cgroup /system.slice/docker-8fbd….scope
   lineage cgroup -o json $(cut -d: -f3 /proc/48213/cgroup)`,
-		Args:              cobra.MinimumNArgs(1),
+		Args:              atLeastOne("PATH or PID"),
 		ValidArgsFunction: a.completePIDs,
 		RunE: func(_ *cobra.Command, args []string) error {
 			var objects []PathObject

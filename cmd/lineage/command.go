@@ -41,7 +41,7 @@ Exit status:
 		},
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
+	root.SetFlagErrorFunc(flagError)
 
 	a.output = choice{"text", []string{"text", "json", "ndjson"}}
 	a.color = choice{"auto", []string{"auto", "always", "never"}}
@@ -67,6 +67,14 @@ Exit status:
 		newMan(a),
 	)
 	root.SetHelpCommand(newHelp(root))
+	root.InitDefaultCompletionCmd()
+	if c, _, err := root.Find([]string{"completion"}); err == nil {
+		c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+		c.Args = noSuchCommand
+		for _, shell := range c.Commands() {
+			shell.Args = noArguments
+		}
+	}
 	return root
 }
 
@@ -81,6 +89,34 @@ func one(what string) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// atMostOne asks for one argument or none.
+func atMostOne(what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		return one(what)(c, args)
+	}
+}
+
+// atLeastOne asks for one argument or more.
+func atLeastOne(what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return usagef("%s is missing", what)
+		}
+		return nil
+	}
+}
+
+// noArguments refuses arguments.
+func noArguments(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("%q: '%s' takes no argument", args[0], c.CommandPath())
+	}
+	return nil
 }
 
 // newHelp is cobra's help, but for topics that there are not: those are wrong
@@ -109,7 +145,7 @@ func newHelp(root *cobra.Command) *cobra.Command {
 	}
 }
 
-// noSuchCommand refuses arguments of the root, which are no subcommand.
+// noSuchCommand refuses arguments of a command that only has subcommands.
 func noSuchCommand(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -118,18 +154,36 @@ func noSuchCommand(c *cobra.Command, args []string) error {
 	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
 		return usagef("there is no command %q: did you mean %s?", args[0], strings.Join(near, " or "))
 	}
-	return usagef("there is no command %q", args[0])
+	return usagef("there is no command %q", strings.Join(append(strings.Fields(c.CommandPath())[1:], args[0]), " "))
 }
 
 // flagError makes pflag's errors say what may be given.
-func flagError(err error) error {
-	if bad, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
-		if c, ok := bad.GetFlag().Value.(*choice); ok {
-			return usagef("--%s %q: it may be %s", bad.GetFlag().Name, bad.GetValue(), c.list())
+func flagError(c *cobra.Command, err error) error {
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		// A number after a dash is a PID, where one may stand.
+		if number := unknown.GetSpecifiedShortnames(); isDigits(number) && (strings.Contains(c.Use, "PID") || strings.Contains(c.Use, "TARGET")) {
+			return usagef("-%s: a PID is 1 or more", number)
 		}
-		return usagef("--%s %q: %w", bad.GetFlag().Name, bad.GetValue(), bad.Unwrap())
+	}
+	if bad, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		return usagef("--%s %q: it may be %s", bad.GetFlag().Name, bad.GetValue(), valuesOf(bad.GetFlag()))
 	}
 	return err
+}
+
+// valuesOf says what a flag may be set to.
+func valuesOf(f *pflag.Flag) string {
+	if c, ok := f.Value.(*choice); ok {
+		return c.list()
+	}
+	switch f.Value.Type() {
+	case "bool":
+		return "true or false"
+	case "int":
+		return "a number, 1 or more"
+	default:
+		return "any " + f.Value.Type()
+	}
 }
 
 // fromEnvironment sets each flag that was not given from its variable.
@@ -142,11 +196,7 @@ func fromEnvironment(flags *pflag.FlagSet, getenv func(string) string) error {
 			return
 		}
 		if err := f.Value.Set(value); err != nil {
-			if c, ok := f.Value.(*choice); ok {
-				bad = usagef("%s=%q: it may be %s", name, value, c.list())
-			} else {
-				bad = usagef("%s=%q: it may be true or false", name, value)
-			}
+			bad = usagef("%s=%q: it may be %s", name, value, valuesOf(f))
 		}
 	})
 	return bad

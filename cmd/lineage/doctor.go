@@ -29,7 +29,7 @@ It ends with status 1 where no source works.`,
 		Example: `  lineage doctor
   sudo lineage doctor
   lineage doctor --proc /host/proc -o json`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			r := examine(a.proc)
 			switch a.output.value {

@@ -77,25 +77,35 @@ func (f *forest) hide(hidden func(*process.Process) bool) (count int) {
 	return count
 }
 
-// keepBelow leaves only the given processes and all below them.
-func (f *forest) keepBelow(tops map[int]bool) {
-	state := make([]uint8, len(f.procs)) // 1: is below, 2: is not
-	var below func(i int32) uint8
-	below = func(i int32) uint8 {
+// keepBelow leaves only the given processes and all below them, and returns
+// how many of the given there are.
+func (f *forest) keepBelow(tops []process.ID) (count int) {
+	const below, notBelow = 1, 2
+	state := make([]uint8, len(f.procs))
+	byPID := make(map[int]process.ID, len(tops))
+	for _, id := range tops {
+		byPID[id.PID] = id
+	}
+	for i := range f.procs {
+		if id := f.procs[i].ID; byPID[id.PID].Same(id) {
+			state[i] = below
+			count++
+		}
+	}
+	var find func(i int32) uint8
+	find = func(i int32) uint8 {
 		switch {
 		case i == none:
-			return 2
-		case state[i] != 0:
-		case tops[f.procs[i].ID.PID]:
-			state[i] = 1
-		default:
-			state[i] = below(f.parent[i])
+			return notBelow
+		case state[i] == 0:
+			state[i] = find(f.parent[i])
 		}
 		return state[i]
 	}
 	for i := range f.procs {
-		f.shown[i] = f.shown[i] && below(int32(i)) == 1
+		f.shown[i] = f.shown[i] && find(int32(i)) == below
 	}
+	return count
 }
 
 // keepMatches leaves what matches and what is above it, and returns how many

@@ -22,7 +22,6 @@ is made if it is not there.`,
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
 				return err
 			}
-			c.Root().InitDefaultCompletionCmd()
 			return writeManual(c.Root(), args[0])
 		},
 	}

@@ -24,9 +24,6 @@ const targetHelp = `TARGET is one of
   NAME       the name of a process; else the name of its program's file; else
              a part of its name; else a part of its command line`
 
-// maxPID is the greatest PID that the kernel gives out (PID_MAX_LIMIT).
-const maxPID = 1 << 22
-
 var containerID = regexp.MustCompile(`^[0-9a-f]{12,64}$`)
 
 // matches are the processes that a target means.
@@ -69,22 +66,14 @@ func (f *finder) find(target string) (matches, error) {
 	return f.name(target)
 }
 
-func isDigits(s string) bool {
-	return strings.Trim(s, "0123456789") == ""
-}
-
 func (f *finder) pid(target string) (matches, error) {
-	pid, err := strconv.Atoi(target)
-	if err != nil || pid > maxPID {
-		return matches{}, notFoundf("process %s: no PID is greater than %d", target, maxPID)
-	}
-	p, err := f.tree.Process(pid)
+	p, err := processOf(f.tree, target)
 	if err != nil {
-		return matches{}, explain("process "+target, err)
+		return matches{}, err
 	}
 	m := matches{processes: []process.Process{p}}
-	if p.ID.PID != pid {
-		m.note = target + " is a thread of process " + strconv.Itoa(p.ID.PID)
+	if pid := strconv.Itoa(p.ID.PID); pid != strings.TrimLeft(target, "0") {
+		m.note = target + " is a thread of process " + pid
 	}
 	return m, nil
 }

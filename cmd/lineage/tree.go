@@ -4,7 +4,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/proclineage/lineage"
 	"github.com/proclineage/lineage/process"
 	"github.com/spf13/cobra"
 )
@@ -36,7 +35,7 @@ kernel are left out unless --kernel is given or one is the TARGET.
   lineage tree nginx --args
   lineage tree --by container
   lineage tree --match ssh`,
-		Args:              cobra.MaximumNArgs(1),
+		Args:              atMostOne("TARGET"),
 		ValidArgsFunction: a.completeTargets,
 		RunE: func(c *cobra.Command, args []string) error {
 			if c.Flags().Changed("depth") && flags.depth < 1 {
@@ -47,7 +46,7 @@ kernel are left out unless --kernel is given or one is the TARGET.
 				return err
 			}
 			defer t.Close()
-			return drawTree(a, t, flags, args)
+			return drawTree(newFinder(a, t), flags, args)
 		},
 	}
 	f := c.Flags()
@@ -63,16 +62,16 @@ kernel are left out unless --kernel is given or one is the TARGET.
 	return c
 }
 
-func drawTree(a *app, t *lineage.Tree, flags treeFlags, args []string) error {
-	finder := newFinder(a, t)
-	tops := map[int]bool{}
+func drawTree(finder *finder, flags treeFlags, args []string) error {
+	a, t := finder.a, finder.tree
+	var tops []process.ID
 	for _, target := range args {
 		m, err := finder.find(target)
 		if err != nil {
 			return err
 		}
 		for i := range m.processes {
-			tops[m.processes[i].ID.PID] = true
+			tops = append(tops, m.processes[i].ID)
 			flags.kernel = flags.kernel || m.processes[i].Kernel
 		}
 	}
@@ -87,7 +86,9 @@ func drawTree(a *app, t *lineage.Tree, flags treeFlags, args []string) error {
 		v.kernel = f.hide(func(p *process.Process) bool { return p.Kernel })
 	}
 	if len(tops) > 0 {
-		f.keepBelow(tops)
+		if f.keepBelow(tops) == 0 {
+			return notFoundf("process %d ended while the others were read", tops[0].PID)
+		}
 		v.kernel = 0
 	}
 	if flags.args || flags.user {

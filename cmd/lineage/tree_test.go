@@ -4,10 +4,13 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/proclineage/lineage"
 	"github.com/proclineage/lineage/process"
 )
 
@@ -66,11 +69,13 @@ func view(flags treeFlags, tops ...int) (*treeView, []grove) {
 		v.kernel = v.forest.hide(func(p *process.Process) bool { return p.Kernel })
 	}
 	if len(tops) > 0 {
-		set := map[int]bool{}
-		for _, pid := range tops {
-			set[pid] = true
+		var ids []process.ID
+		for _, p := range host() {
+			if slices.Contains(tops, p.ID.PID) {
+				ids = append(ids, p.ID)
+			}
 		}
-		v.forest.keepBelow(set)
+		v.forest.keepBelow(ids)
 	}
 	if flags.match != "" {
 		v.forest.keepMatches(v.matcher())
@@ -112,6 +117,26 @@ func TestTreeGolden(t *testing.T) {
 				s.sentence("shown", v.summary(), dim)
 			})
 		})
+	}
+}
+
+// TestTreeTargetEnded has a target that ended, and whose PID was reused, before
+// the others were read.
+func TestTreeTargetEnded(t *testing.T) {
+	tree, err := lineage.NewTree(lineage.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tree.Close()
+	others := slices.DeleteFunc(host(), func(p process.Process) bool { return p.ID.PID == os.Getpid() })
+	reused := process.Process{ID: process.ID{PID: os.Getpid(), Start: 1, Precision: process.ToTick}, Name: "another"}
+	for name, read := range map[string][]process.Process{"ended": others, "reused": append(others, reused)} {
+		f := newFinder(&app{stdout: discard()}, tree)
+		f.read = read
+		err := drawTree(f, treeFlags{by: choice{value: "none"}}, []string{fmt.Sprint(os.Getpid())})
+		if got := exitStatus(err); got != exitNotFound {
+			t.Errorf("%s: status %d, want %d: %v", name, got, exitNotFound, err)
+		}
 	}
 }
 
