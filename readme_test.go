@@ -2,8 +2,11 @@ package lineage_test
 
 import (
 	"bytes"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -71,6 +74,35 @@ func TestReadmeLibrary(t *testing.T) {
 	for _, block := range blocks(readme(t), "go") {
 		if !strings.Contains(string(example), block) {
 			t.Errorf("README has lines that no example has:\n%s", block)
+		}
+	}
+}
+
+// TestArchitectureNamesTests looks for the tests that ARCHITECTURE names.
+func TestArchitectureNamesTests(t *testing.T) {
+	text, err := os.ReadFile("ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tests strings.Builder
+	err = filepath.WalkDir(".", func(file string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(file, "_test.go") {
+			return err
+		}
+		source, err := os.ReadFile(file)
+		tests.Write(source)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := regexp.MustCompile("`(Test[A-Za-z0-9]+)`").FindAllStringSubmatch(string(text), -1)
+	if len(names) < 10 {
+		t.Errorf("only %d tests are named", len(names))
+	}
+	for _, name := range names {
+		if !strings.Contains(tests.String(), "\nfunc "+name[1]+"(t *testing.T)") {
+			t.Errorf("there is no %s", name[1])
 		}
 	}
 }
