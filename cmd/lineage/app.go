@@ -49,10 +49,14 @@ func (a *app) tolerate(err error) error {
 	return err
 }
 
-// incomplete tells of what was tolerated, and returns it with --strict.
-func (a *app) incomplete() error {
+// incomplete tells of what was tolerated, and returns it with --strict. The
+// error that the command ends with is told what may be the reason for it.
+func (a *app) incomplete(err error) error {
 	if len(a.gaps) == 0 {
-		return nil
+		return err
+	}
+	if err != nil {
+		return fmt.Errorf("%w; %s", err, gapText(a.gaps))
 	}
 	if a.strict {
 		return &statusError{exitIncomplete, errors.New(gapText(a.gaps))}
@@ -67,6 +71,9 @@ func gapText(gaps []error) string {
 		return ""
 	}
 	text := oneLine(gaps[0].Error()) // the first is the most telling
+	if errors.Is(gaps[0], lineage.ErrPermission) {
+		text += ": run as root (sudo)"
+	}
 	if more := len(gaps) - 1; more > 0 {
 		text += fmt.Sprintf(" (and %d more)", more)
 	}

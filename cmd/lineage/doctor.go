@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/proclineage/lineage"
 	"github.com/proclineage/lineage/cgroup"
 	"github.com/proclineage/lineage/internal/linux"
 	"github.com/proclineage/lineage/source"
@@ -95,10 +96,10 @@ func examine(proc string) Report {
 			add(c)
 		}
 	}
-	add(checkUser())
+	add(checkUser(proc))
 	add(checkPIDNamespace(proc))
 	if err == nil {
-		add(checkMount(proc))
+		add(checkMount(proc, s.Hides(), tryAll(proc)))
 		add(checkCgroups(proc))
 		r.Usable = true
 		add(checkSource(s.Name(), s.Limits()))
@@ -106,6 +107,16 @@ func examine(proc string) Report {
 		add(Check{Name: "source procfs", Status: statusMissing, Detail: oneLine(err.Error()), Remedy: openRemedy(err)})
 	}
 	return r
+}
+
+// tryAll asks for all processes, and returns the error of the answer.
+func tryAll(proc string) error {
+	t, err := lineage.NewTree(lineage.Options{ProcPath: proc})
+	if err != nil {
+		return err
+	}
+	_, err = t.Processes()
+	return errors.Join(err, t.Close())
 }
 
 func openRemedy(err error) string {
@@ -140,7 +151,7 @@ func checkFeatures(has procfs.Features) []Check {
 	}
 }
 
-func checkUser() Check {
+func checkUser(proc string) Check {
 	uid := os.Geteuid()
 	name := newDescriber(nil).user(uid)
 	if id := strconv.Itoa(uid); id != name {
@@ -150,6 +161,17 @@ func checkUser() Check {
 	if err != nil {
 		return Check{Name: "user", Status: statusLimited, Detail: name + ", capabilities not known: " + err.Error()}
 	}
+	namespace, err := os.Readlink(filepath.Join(proc, "self/ns/user"))
+	if err != nil {
+		return Check{Name: "user", Status: statusLimited, Detail: name + ", user namespace not known: " + oneLine(err.Error())}
+	}
+	return userCheck(name, has, namespace)
+}
+
+// userCheck tells what a user with the capabilities may read. They count for
+// the processes of the user namespace that they are held in, and those below
+// (ns_capable in the kernel).
+func userCheck(name string, has linux.Capabilities, namespace string) Check {
 	var missing []string
 	for _, c := range []struct {
 		number int
@@ -159,14 +181,18 @@ func checkUser() Check {
 			missing = append(missing, c.name)
 		}
 	}
-	if len(missing) == 0 {
-		return Check{Name: "user", Status: statusOK, Detail: name + ", may read all of every process"}
+	const less = ": programs and sockets of other users' processes may not be read"
+	c := Check{Name: "user", Status: statusLimited, Remedy: "run as root (sudo); all else works without"}
+	switch {
+	case len(missing) > 0:
+		c.Detail = name + ", without " + strings.Join(missing, " and ") + less
+	case namespace != linux.FirstUserNamespace:
+		c.Detail = name + ", in a user namespace, outside of which its capabilities do not count" + less
+		c.Remedy = "run as root (sudo) outside of the user namespace; all else works without"
+	default:
+		return Check{Name: "user", Status: statusOK, Detail: name + ", may read other users' processes"}
 	}
-	return Check{
-		Name: "user", Status: statusLimited,
-		Detail: name + ", without " + strings.Join(missing, " and ") + ": programs and sockets of other users' processes may not be read",
-		Remedy: "run as root (sudo); all else works without",
-	}
+	return c
 }
 
 func checkPIDNamespace(proc string) Check {
@@ -185,56 +211,21 @@ func checkPIDNamespace(proc string) Check {
 	return c
 }
 
-// checkMount finds out whether procfs hides processes.
-func checkMount(proc string) Check {
+// checkMount tells whether procfs hides processes: it is mounted so, or the
+// answer of [lineage.Tree.Processes] came with an error that says so.
+func checkMount(proc, hides string, answer error) Check {
 	c := Check{Name: "proc", Status: statusOK, Detail: proc + ", shows this PID namespace"}
-	option := "hidepid"
-	if text, err := os.ReadFile(filepath.Join(proc, "self/mountinfo")); err == nil {
-		path, err := filepath.EvalSymlinks(proc)
-		if err != nil {
-			path = proc
-		}
-		if found := hidepid(string(text), path); found != "" {
-			option = found
-			c.Detail += ", mounted with " + option + ", which does not hold for this user"
-		}
+	switch {
+	case hides != "":
+		c.Detail = proc + ", mounted with " + hides + ": processes of other users are not seen"
+	case answer != nil:
+		c.Detail = proc + ", does not show all processes: " + oneLine(answer.Error())
+	default:
+		return c
 	}
-	if hidesProcesses(proc) {
-		c.Status = statusLimited
-		c.Detail = proc + ", mounted with " + option + ": processes of other users are not seen"
-		c.Remedy = "run as root (sudo), in the group that the option gid names, or mount -o remount,hidepid=0 " + proc
-	}
+	c.Status = statusLimited
+	c.Remedy = "run as root (sudo), in the group that the option gid names, or mount -o remount,hidepid=0 " + proc
 	return c
-}
-
-// hidesProcesses reports whether procfs hides other users' processes from this
-// one, by the first process, which there always is.
-func hidesProcesses(proc string) bool {
-	_, err := os.ReadFile(filepath.Join(proc, "1/stat"))
-	return err != nil
-}
-
-// hidepid returns the option of the topmost mount at path that hides
-// processes, empty for none. The form is that of proc(5), mountinfo.
-func hidepid(mountinfo, path string) string {
-	found := ""
-	for line := range strings.Lines(mountinfo) {
-		head, tail, ok := strings.Cut(line, " - ")
-		fields, super := strings.Fields(head), strings.Fields(tail)
-		if !ok || len(fields) < 6 || len(super) < 3 || fields[4] != path {
-			continue
-		}
-		found = "" // a later mount covers an earlier one
-		if super[0] != "proc" {
-			continue
-		}
-		for option := range strings.SplitSeq(super[2], ",") {
-			if v, ok := strings.CutPrefix(option, "hidepid="); ok && v != "0" && v != "off" {
-				found = option
-			}
-		}
-	}
-	return found
 }
 
 func checkCgroups(proc string) Check {

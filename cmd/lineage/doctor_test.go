@@ -1,39 +1,79 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io/fs"
+	"os"
+	"os/exec"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/proclineage/lineage"
+	"github.com/proclineage/lineage/internal/linux"
+	"github.com/proclineage/lineage/internal/linuxtest"
 	"github.com/proclineage/lineage/source"
 	"github.com/proclineage/lineage/source/procfs"
 )
 
-func TestHidepid(t *testing.T) {
-	const head = "22 27 0:21 / /proc rw,nosuid shared:5 - proc proc rw"
-	for text, want := range map[string]string{
-		head + "\n":                                            "",
-		head + ",hidepid=0\n":                                  "",
-		head + ",hidepid=invisible,gid=5\n":                    "hidepid=invisible",
-		head + ",hidepid=2\n" + head + "\n":                    "", // covered by a later mount
-		strings.Replace(head, "/proc", "/p", 1) + ",hidepid=2": "",
-		"":      "",
-		"a - b": "",
-	} {
-		if got := hidepid(text, "/proc"); got != want {
-			t.Errorf("hidepid of %q = %q, want %q", text, got, want)
+func TestUserCheck(t *testing.T) {
+	const all = linux.Capabilities(1<<unix.CAP_SYS_PTRACE | 1<<unix.CAP_DAC_READ_SEARCH)
+	tests := []struct {
+		has          linux.Capabilities
+		namespace    string
+		status, part string
+	}{
+		{all, linux.FirstUserNamespace, statusOK, "may read other users' processes"},
+		{all, "user:[4026532212]", statusLimited, "in a user namespace"},
+		{0, linux.FirstUserNamespace, statusLimited, "without CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH: "},
+		{1 << unix.CAP_SYS_PTRACE, linux.FirstUserNamespace, statusLimited, "without CAP_DAC_READ_SEARCH: "},
+	}
+	for _, test := range tests {
+		c := userCheck("root (0)", test.has, test.namespace)
+		if c.Status != test.status || !strings.Contains(c.Detail, test.part) || (c.Remedy == "") != (c.Status == statusOK) {
+			t.Errorf("%+v, want %s, %s", c, test.status, test.part)
 		}
 	}
 }
 
-func FuzzHidepid(f *testing.F) {
-	f.Add("22 27 0:21 / /proc rw - proc proc rw,hidepid=2\n", "/proc")
-	f.Fuzz(func(t *testing.T, text, path string) {
-		if got := hidepid(text, path); got != "" && !strings.Contains(text, got) {
-			t.Errorf("%q is not in %q", got, text)
-		}
-	})
+// TestUserNamespace runs the doctor as root of a user namespace only.
+func TestUserNamespace(t *testing.T) {
+	linuxtest.Need(t, linuxtest.UserNamespace)
+	c := exec.Command("/proc/self/exe", "doctor", "-o", "json")
+	c.Args[0] = "lineage"
+	c.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+	}
+	out, err := c.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r Report
+	if err := json.Unmarshal(out, &r); err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(r.Checks, func(c Check) bool { return c.Name == "user" })
+	if i < 0 || r.Checks[i].Status != statusLimited || !strings.Contains(r.Checks[i].Detail, "(0), in a user namespace") {
+		t.Errorf("%s", out)
+	}
+}
+
+func TestMountCheck(t *testing.T) {
+	if c := checkMount("/proc", "", nil); c.Status != statusOK {
+		t.Errorf("%+v", c)
+	}
+	if c := checkMount("/proc", "hidepid=2", lineage.ErrIncomplete); c.Status != statusLimited || !strings.Contains(c.Detail, "mounted with hidepid=2: ") {
+		t.Errorf("%+v", c)
+	}
+	if c := checkMount("/proc", "", lineage.ErrIncomplete); c.Status != statusLimited || c.Remedy == "" {
+		t.Errorf("%+v", c)
+	}
 }
 
 func TestCgroupMode(t *testing.T) {

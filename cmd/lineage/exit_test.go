@@ -50,7 +50,10 @@ func TestIncomplete(t *testing.T) {
 		if err := a.tolerate(lineage.ErrNotFound); !errors.Is(err, lineage.ErrNotFound) {
 			t.Errorf("tolerated %v", lineage.ErrNotFound)
 		}
-		err := a.incomplete()
+		if err := a.incomplete(notFoundf("nobody")); exitStatus(err) != exitNotFound || !strings.HasPrefix(err.Error(), "nobody; the answer stops at process 7: ") {
+			t.Errorf("nothing found, and perhaps for a reason: %v", err)
+		}
+		err := a.incomplete(nil)
 		want := exitDone
 		if strict {
 			want = exitIncomplete

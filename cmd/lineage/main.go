@@ -42,10 +42,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		}
 		err = fmt.Errorf("writing the answer: %w", werr)
 	}
-	if err == nil {
-		err = a.incomplete()
-	}
-	if err != nil {
+	if err = a.incomplete(err); err != nil {
 		_, _ = fmt.Fprintf(stderr, "lineage: %s\n", oneLine(err.Error()))
 	}
 	return exitStatus(err)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -90,9 +89,6 @@ func (f *finder) id(id process.ID) (matches, error) {
 func (f *finder) all() ([]process.Process, error) {
 	if f.read != nil {
 		return f.read, nil
-	}
-	if hidesProcesses(f.a.proc) {
-		f.a.gaps = append(f.a.gaps, errors.New("processes of other users are hidden (hidepid), so there may be more: run as root (sudo)"))
 	}
 	all, err := f.tree.Processes()
 	if err := f.a.tolerate(err); err != nil {

@@ -12,9 +12,11 @@ func Release() string {
 }
 
 // The inodes of the first namespaces of a kernel, as the links in
-// /proc/PID/ns show them: PROC_PID_INIT_INO and PROC_CGROUP_INIT_INO of
-// <linux/proc_ns.h>, the same in every kernel since 3.8.
+// /proc/PID/ns show them: PROC_USER_INIT_INO, PROC_PID_INIT_INO and
+// PROC_CGROUP_INIT_INO of <linux/proc_ns.h>, the same in every kernel that has
+// them since 3.8.
 const (
+	FirstUserNamespace   = "user:[4026531837]"
 	FirstPIDNamespace    = "pid:[4026531836]"
 	FirstCgroupNamespace = "cgroup:[4026531835]"
 )
