@@ -41,7 +41,8 @@ const pidfsMagic = 0x50494446
 // PIDFDGetInfo asks for the parts of info that its Mask names. The error is
 // ESRCH once the process has been reaped, and ENOTTY before Linux 6.13.
 func PIDFDGetInfo(fd int, info *PIDFDInfo) error {
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), pidfdGetInfo, uintptr(unsafe.Pointer(info)))
+	// It never sleeps, so the scheduler need not be told.
+	_, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), pidfdGetInfo, uintptr(unsafe.Pointer(info)))
 	if errno != 0 {
 		return errno
 	}

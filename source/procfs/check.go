@@ -31,7 +31,7 @@ func (s *Source) Check(id process.ID, membership string) (source.Status, error) 
 			return source.Status{}, err
 		}
 	}
-	defer s.held.release(h)
+	defer h.release()
 	st, err := s.check(h, membership, b)
 	if err != nil {
 		s.held.drop(h)
@@ -152,7 +152,10 @@ func (s *Source) hold(id process.ID, keep bool, b *buffers) (*handle, error) {
 		h.close()
 		return nil, err
 	}
-	s.held.add(h, keep)
+	h.users.Store(1) // the caller's
+	if keep {
+		s.held.add(h)
+	}
 	return h, nil
 }
 

@@ -1,8 +1,9 @@
 package procfs
 
 import (
-	"container/list"
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -23,8 +24,8 @@ type handle struct {
 	cgroupID   uint64
 	membership string
 
-	users int           // guarded by held.mu
-	place *list.Element // its place in held.order, nil if it is not there
+	users   atomic.Int32 // one of them is held, as long as it is there
+	touched atomic.Bool  // it was used since held looked for one to drop
 }
 
 func (h *handle) close() {
@@ -36,14 +37,22 @@ func (h *handle) close() {
 	}
 }
 
+// release ends a use of the handle. The last one closes it.
+func (h *handle) release() {
+	if h.users.Add(-1) == 0 {
+		h.close()
+	}
+}
+
 // held is the handles that are kept from one call to the next, of the
 // processes asked for last.
 type held struct {
 	mu    sync.Mutex
 	byPID map[int]*handle
-	order list.List // of *handle, the one used last in front
-	limit int       // the most handles
-	each  int       // descriptors of a handle
+	ring  []*handle // the same, in the order in which one is dropped
+	hand  int
+	limit int // the most handles
+	each  int // descriptors of a handle
 }
 
 func (k *held) init(descriptors int, two bool) {
@@ -58,57 +67,55 @@ func (k *held) init(descriptors int, two bool) {
 func (k *held) count() (held, limit int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.order.Len() * k.each, k.limit * k.each
+	return len(k.ring) * k.each, k.limit * k.each
 }
 
 // acquire returns the handle of the process if it is held. The caller must
 // release it.
 func (k *held) acquire(id process.ID) *handle {
 	k.mu.Lock()
-	defer k.mu.Unlock()
 	h := k.byPID[id.PID]
-	if h == nil || !h.id.Same(id) {
-		return nil
+	if h != nil && h.id.Same(id) {
+		h.users.Add(1)
+	} else {
+		h = nil
 	}
-	h.users++
-	k.order.MoveToFront(h.place)
+	k.mu.Unlock()
+	if h != nil && !h.touched.Load() {
+		h.touched.Store(true)
+	}
 	return h
 }
 
-// add takes in a handle that its caller uses. If it is to be kept, it drops
-// the one used longest ago where there are too many; else release closes it.
-func (k *held) add(h *handle, keep bool) {
+// add keeps a handle beside its caller's use, and drops another one where
+// there are too many: one that was not used since the hand last passed it.
+func (k *held) add(h *handle) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	h.users++
-	if !keep || k.limit == 0 {
+	if k.limit == 0 {
 		return
 	}
 	if old := k.byPID[h.id.PID]; old != nil {
 		k.remove(old)
 	}
-	for k.order.Len() >= k.limit {
-		k.remove(k.order.Back().Value.(*handle))
+	for len(k.ring) >= k.limit {
+		k.hand %= len(k.ring)
+		if next := k.ring[k.hand]; next.touched.Swap(false) {
+			k.hand++
+		} else {
+			k.remove(next)
+		}
 	}
+	h.users.Add(1)
 	k.byPID[h.id.PID] = h
-	h.place = k.order.PushFront(h)
-}
-
-// release ends a use of the handle.
-func (k *held) release(h *handle) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	h.users--
-	if h.users == 0 && h.place == nil {
-		h.close()
-	}
+	k.ring = append(k.ring, h)
 }
 
 // drop forgets the handle of a process that has ended.
 func (k *held) drop(h *handle) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if h.place != nil {
+	if k.byPID[h.id.PID] == h {
 		k.remove(h)
 	}
 }
@@ -118,9 +125,9 @@ func (k *held) drop(h *handle) {
 func (k *held) shed() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	n := (k.order.Len() + 1) / 2
+	n := (len(k.ring) + 1) / 2
 	for range n {
-		k.remove(k.order.Back().Value.(*handle))
+		k.remove(k.ring[0])
 	}
 	return n > 0
 }
@@ -128,22 +135,20 @@ func (k *held) shed() bool {
 func (k *held) close() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for k.order.Len() > 0 {
-		k.remove(k.order.Back().Value.(*handle))
+	for len(k.ring) > 0 {
+		k.remove(k.ring[0])
 	}
 	k.limit = 0
 }
 
 // remove takes a handle out. k.mu is held.
 func (k *held) remove(h *handle) {
-	k.order.Remove(h.place)
-	h.place = nil
-	if k.byPID[h.id.PID] == h {
-		delete(k.byPID, h.id.PID)
-	}
-	if h.users == 0 {
-		h.close()
-	}
+	i := slices.Index(k.ring, h)
+	k.ring[i] = k.ring[len(k.ring)-1]
+	k.ring[len(k.ring)-1] = nil
+	k.ring = k.ring[:len(k.ring)-1]
+	delete(k.byPID, h.id.PID)
+	h.release()
 }
 
 // paired reports whether the cgroup ID is the one of the membership.
