@@ -306,12 +306,11 @@ func (t *Tree) learn(pid int) (process.ID, error) {
 			if known && t.holds(child.ID, parent.ID) {
 				return id, nil
 			}
-			if known { // memory has the parent itself below the child: it has to be read too
-				if t.source.Read(parent.ID.PID, &parent) != nil {
-					return id, nil // the next look at it tells why
-				}
+			// Where memory has a known parent below its own child, that
+			// has to be read too.
+			if !known || t.source.Read(parent.ID.PID, &parent) == nil {
+				child, tries = parent, 0
 			}
-			child, tries = parent, 0
 			continue
 		}
 		was := child.ID
