@@ -18,6 +18,7 @@ type app struct {
 	stderr   io.Writer
 	terminal int // columns of the terminal that stdout is, 0 if it is none
 	getenv   func(string) string
+	ascii    bool // the locale has no other characters
 
 	output  choice
 	color   choice
@@ -83,12 +84,15 @@ func gapText(gaps []error) string {
 // warn writes a line to stderr, after all that was written to stdout so far.
 func (a *app) warn(text string) {
 	_ = a.stdout.Flush() // its error stays in the writer for the end
+	if a.ascii {
+		text = ascii(text)
+	}
 	_, _ = fmt.Fprintf(a.stderr, "lineage: %s\n", text)
 }
 
 // screen returns where text goes, fitted and coloured as was asked for.
 func (a *app) screen() *screen {
-	s := &screen{w: a.stdout, width: a.terminal}
+	s := &screen{w: a.stdout, width: a.terminal, ascii: a.ascii}
 	if a.noTrunc {
 		s.width = 0
 	}

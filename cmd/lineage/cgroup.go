@@ -139,10 +139,12 @@ func writePath(s *screen, o *PathObject) {
 	}
 	for _, f := range fields {
 		switch {
+		case f.label == "role":
+			s.sentence(f.label, safe(*f.value), plain)
 		case f.value != nil:
 			s.field(f.label, span{safe(*f.value), plain})
 		case f.label == "container" || f.label == "runtime" && o.Role != nil:
-			s.field(f.label, span{"not known from the path", dim})
+			s.sentence(f.label, "not known from the path", dim)
 		}
 	}
 	if o.OwnerUID != nil {

@@ -19,7 +19,8 @@ and in which container.
 
 Each flag below that all commands share can be set by a variable as well:
 LINEAGE_OUTPUT for --output, LINEAGE_NO_TRUNC for --no-trunc and so on. A flag
-goes before its variable. NO_COLOR is heeded where --color is auto.
+goes before its variable. NO_COLOR is heeded where --color is auto. In a locale
+(LC_ALL, LC_CTYPE, LANG) that is set and is not UTF-8, text is ASCII.
 
 Exit status:
 ` + indent(exitHelp, "  "),

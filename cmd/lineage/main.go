@@ -26,11 +26,15 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		terminal: terminalWidth(stdout),
 		stderr:   stderr,
 		getenv:   os.Getenv,
+		ascii:    !isUTF8(os.Getenv),
 	}
 	root := newRoot(a)
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(a.stdout)
+	if a.ascii {
+		root.SetOut(asciiWriter{a.stdout})
+	}
 	root.SetErr(stderr)
 	cmd, err := root.ExecuteC()
 	if err != nil && !a.began {
@@ -43,7 +47,18 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		err = fmt.Errorf("writing the answer: %w", werr)
 	}
 	if err = a.incomplete(err); err != nil {
-		_, _ = fmt.Fprintf(stderr, "lineage: %s\n", oneLine(err.Error()))
+		a.warn(oneLine(err.Error()))
 	}
 	return exitStatus(err)
+}
+
+// asciiWriter is where help goes, a whole text at a time, in a locale that has
+// no other characters.
+type asciiWriter struct{ w io.Writer }
+
+func (a asciiWriter) Write(text []byte) (int, error) {
+	if _, err := io.WriteString(a.w, ascii(string(text))); err != nil {
+		return 0, err
+	}
+	return len(text), nil
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 
 	"golang.org/x/term"
@@ -37,19 +38,35 @@ type screen struct {
 	w     *bufio.Writer
 	width int // columns, 0 for no limit
 	color bool
+	ascii bool // it knows no other characters, see ascii
+}
+
+// text returns text as the screen can show it. What is measured must be that.
+func (s *screen) text(text string) string {
+	if s.ascii {
+		return ascii(text)
+	}
+	return text
+}
+
+// shown is text for spans.
+func (s *screen) shown(spans []span) []span {
+	if s.ascii {
+		spans = slices.Clone(spans)
+		for i := range spans {
+			spans[i].text = ascii(spans[i].text)
+		}
+	}
+	return spans
 }
 
 // line writes one line, cut at the width of the screen.
 func (s *screen) line(spans ...span) {
+	spans = s.shown(spans)
+	more := s.text("…")
 	room := 0
-	if s.width > 0 {
-		total := 0
-		for _, p := range spans {
-			total += columns(p.text)
-		}
-		if total > s.width {
-			room = s.width - 1
-		}
+	if s.width > 0 && measure(spans) > s.width {
+		room = s.width - columns(more)
 	}
 	for _, p := range spans {
 		text, last := p.text, false
@@ -63,11 +80,20 @@ func (s *screen) line(spans ...span) {
 		}
 		s.span(text, p.style)
 		if last {
-			s.span("…", dim)
+			s.span(more, dim)
 			break
 		}
 	}
 	_ = s.w.WriteByte('\n') // the writer keeps its error for the end
+}
+
+// measure returns how many columns spans take.
+func measure(spans []span) int {
+	n := 0
+	for _, p := range spans {
+		n += columns(p.text)
+	}
+	return n
 }
 
 func (s *screen) span(text string, st style) {
@@ -84,12 +110,6 @@ func (s *screen) span(text string, st style) {
 // field writes a labelled line, the way that why and doctor show things.
 func (s *screen) field(label string, spans ...span) {
 	s.line(append([]span{{"  " + pad(label, fieldWidth), dim}}, spans...)...)
-}
-
-// sentence is field for a text that is broken between words, and not cut,
-// where the screen ends.
-func (s *screen) sentence(label, text string, st style) {
-	s.prose([]span{{"  " + pad(label, fieldWidth), dim}}, text, st)
 }
 
 var longID = regexp.MustCompile(`[0-9a-f]{64}`)
@@ -118,7 +138,10 @@ func pad(text string, width int) string {
 // width of the screen; those that right names are aligned to the right.
 func (s *screen) table(right map[int]bool, rows ...[]span) {
 	var widths []int
-	for _, row := range rows {
+	rows = slices.Clone(rows)
+	for n, row := range rows {
+		row = s.shown(row)
+		rows[n] = row
 		for i, p := range row {
 			if i == len(widths) {
 				widths = append(widths, 0)
@@ -156,31 +179,4 @@ func terminalWidth(w io.Writer) int {
 		return 80
 	}
 	return max(width, 20)
-}
-
-// prose writes text after a head, broken between words where the screen ends,
-// each line as far to the right as the first.
-func (s *screen) prose(head []span, text string, st style) {
-	left := 0
-	for _, p := range head {
-		left += columns(p.text)
-	}
-	room := s.width - left
-	for {
-		line := text
-		if s.width > 0 && columns(text) > max(room, 20) {
-			line = cut(text, max(room, 20)+1)
-			if i := strings.LastIndexByte(line, ' '); i > 0 {
-				line = line[:i]
-			} else {
-				line = cut(line, max(room, 20))
-			}
-		}
-		s.line(append(head, span{line, st})...)
-		text = strings.TrimPrefix(text[len(line):], " ")
-		if text == "" {
-			return
-		}
-		head = []span{{strings.Repeat(" ", left), plain}}
-	}
 }

@@ -160,7 +160,7 @@ func onTerminal(width int, getenv func(string) string, args ...string) (string, 
 	c.Args[0] = args[0]
 	c.Stdout = terminal
 	c.Stderr = os.Stderr
-	for _, name := range []string{"NO_COLOR", "TERM", "LINEAGE_COLOR"} {
+	for _, name := range []string{"NO_COLOR", "TERM", "LANG", "LC_CTYPE", "LINEAGE_COLOR"} {
 		c.Env = append(c.Env, name+"="+getenv(name))
 	}
 	if err := c.Start(); err != nil {

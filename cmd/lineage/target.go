@@ -31,6 +31,7 @@ type matches struct {
 	how       string            // how they match, to go after "3 processes"
 	note      string            // what else is to be said
 	listens   map[int][]string  // by PID, for a port
+	left      int               // how many more there are, see fewer
 }
 
 // finder looks for the processes that a target means.

@@ -167,3 +167,38 @@ func plural(n int, one, many string) string {
 	}
 	return fmt.Sprintf("%d %s", n, many)
 }
+
+// glyphs are what text has beside ASCII, apart from what processes choose.
+var glyphs = strings.NewReplacer("→", "->", "←", "<-", "├─", "|-", "└─", `\-`, "│", "|", "×", "x", "…", "...")
+
+// ascii returns text for a locale that knows no other characters: what cannot
+// be written another way is escaped.
+func ascii(text string) string {
+	if !strings.ContainsFunc(text, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return text
+	}
+	var b []byte
+	for _, r := range glyphs.Replace(text) {
+		switch {
+		case r < utf8.RuneSelf:
+			b = append(b, byte(r))
+		case r <= 0xffff:
+			b = fmt.Appendf(b, `\u%04x`, r)
+		default:
+			b = fmt.Appendf(b, `\U%08x`, r)
+		}
+	}
+	return string(b)
+}
+
+// isUTF8 reports whether the locale writes UTF-8, as it is taken to where none
+// is set.
+func isUTF8(getenv func(string) string) bool {
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if locale := getenv(name); locale != "" {
+			locale = strings.ToLower(locale)
+			return strings.Contains(locale, "utf-8") || strings.Contains(locale, "utf8")
+		}
+	}
+	return true
+}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -112,9 +114,91 @@ func TestLineIsCut(t *testing.T) {
 }
 
 func TestProse(t *testing.T) {
-	got := drawn(30, func(s *screen) { s.prose([]span{{"label  ", dim}}, "some words that need more than a line", plain) })
-	if want := "label  some words that need\n       more than a line\n"; got != want {
-		t.Errorf("%q, want %q", got, want)
+	label := []span{{"label  ", dim}}
+	wide := []span{{pad("", 12), plain}, {pad("label", 8), dim}, {"  ", plain}}
+	const text = "some words that need more than a line"
+	tests := []struct {
+		width int
+		head  []span
+		text  string
+		want  string
+	}{
+		{30, label, text, "label  some words that need\n       more than a line\n"},
+		{0, wide, text, "            label     " + text + "\n"},
+		{60, wide, text, "            label     " + text + "\n"},
+		{30, wide, "short", "            label     short\n"},
+		{30, wide, text, "  label some words that need\n    more than a line\n"}, // there is no room beside the margin
+		{20, wide, text, "  label some words\n    that need more\n    than a line\n"},
+		{20, wide, "averylongword after it", "  label\n    averylongword\n    after it\n"},
+		{20, wide, "averylongwordthatneverends", "  label\n    averylongwordtha\n    tneverends\n"},
+		{20, label, "日本日本日本日本日本 日本", "label\n    日本日本日本日本\n    日本 日本\n"},
+	}
+	for _, test := range tests {
+		got := drawn(test.width, func(s *screen) { s.prose(slices.Clone(test.head), test.text, plain) })
+		if got != test.want {
+			t.Errorf("in %d columns: %q, want %q", test.width, got, test.want)
+		}
+	}
+}
+
+func FuzzWrap(f *testing.F) {
+	f.Add("some words that need more than a line", 5, 10)
+	f.Add("日本 日本", 0, 1)
+	f.Add(" a  b ", -3, 4)
+	f.Fuzz(func(t *testing.T, text string, first, rest int) {
+		if text = safe(text); rest < 2 || rest > 1000 || first > rest || first < -1000 {
+			return
+		}
+		lines := wrap(text, first, rest)
+		for i, line := range lines {
+			if limit := []int{max(first, 0), rest}[min(i, 1)]; columns(line) > limit && (i > 0 || first == rest) && utf8.RuneCountInString(line) > 1 {
+				t.Errorf("%q is longer than %d", line, limit)
+			}
+		}
+		squeeze := func(s string) string { return strings.ReplaceAll(s, " ", "") }
+		if squeeze(strings.Join(lines, "")) != squeeze(text) {
+			t.Errorf("%q of %q", lines, text)
+		}
+	})
+}
+
+func TestASCII(t *testing.T) {
+	for in, want := range map[string]string{
+		"a → b ← c ×2 …": "a -> b <- c x2 ...", "├─ a": "|- a", "│  └─ b": `|  \- b`,
+		"grün 日本 \U0001f600": `gr\u00fcn \u65e5\u672c \U0001f600`, "plain": "plain", "": "",
+	} {
+		if got := ascii(in); got != want {
+			t.Errorf("ascii(%q) = %s, want %s", in, got, want)
+		}
+	}
+	var text strings.Builder
+	w := bufio.NewWriter(&text)
+	s := &screen{w: w, width: 24, ascii: true}
+	s.table(nil, []span{{"日本", plain}, {"x", plain}}, []span{{"a", plain}, {"y", plain}})
+	s.chain("", []string{"…", "systemd 1", "grün 22"})
+	s.line(span{"a line that is longer than this", plain})
+	if got := s.chainTail([]string{"systemd 1", "nginx 22", "nginx 333"}, 18); got != "... -> nginx 333" {
+		t.Errorf("tail: %s", got)
+	}
+	w.Flush()
+	if want := "\\u65e5\\u672c  x\na             y\n... -> systemd 1\n  -> gr\\u00fcn 22\na line that is longer...\n"; text.String() != want {
+		t.Errorf("%q, want %q", text.String(), want)
+	}
+}
+
+func TestIsUTF8(t *testing.T) {
+	tests := []struct {
+		lcAll, lcCtype, lang string
+		want                 bool
+	}{
+		{"", "", "", true}, {"", "", "en_US.UTF-8", true}, {"", "", "C.utf8", true}, {"", "", "C", false},
+		{"C", "", "en_US.UTF-8", false}, {"", "de_DE.ISO-8859-1", "de_DE.UTF-8", false}, {"C.UTF-8", "POSIX", "C", true},
+	}
+	for _, test := range tests {
+		env := map[string]string{"LC_ALL": test.lcAll, "LC_CTYPE": test.lcCtype, "LANG": test.lang}
+		if got := isUTF8(func(name string) string { return env[name] }); got != test.want {
+			t.Errorf("%+v: %v", test, got)
+		}
 	}
 }
 

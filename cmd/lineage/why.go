@@ -8,12 +8,11 @@ import (
 	"time"
 
 	"github.com/proclineage/lineage"
-	"github.com/proclineage/lineage/process"
 	"github.com/spf13/cobra"
 )
 
 func newWhy(a *app) *cobra.Command {
-	var short, byName bool
+	var short, byName, all bool
 	c := &cobra.Command{
 		Use:   "why TARGET",
 		Short: "Why a process is running",
@@ -24,7 +23,10 @@ container or unit, and the chain of processes that it comes from.
 
 The chain begins with the outermost process and follows the parents of now. The
 unit is that of the process's cgroup: systemd is the ancestor of nearly all
-processes, which does not mean that it started them as a service.`,
+processes, which does not mean that it started them as a service.
+
+Where TARGET means more than one process, each has a line. Of more than 20, text
+has the first 20 unless --all, --no-trunc or --short is given.`,
 		Example: `  lineage why nginx
   lineage why :8080
   lineage why 48213 --short
@@ -42,6 +44,9 @@ processes, which does not mean that it started them as a service.`,
 			m, err := f.find(args[0])
 			if err != nil {
 				return err
+			}
+			if a.output.value == "text" && !short && !all && !a.noTrunc {
+				m.fewer()
 			}
 			objects, err := explainAll(a, t, m)
 			if err != nil {
@@ -61,13 +66,14 @@ processes, which does not mean that it started them as a service.`,
 			case len(objects) == 1:
 				writeWhy(s, &objects[0], m.note, sourceLine(info), time.Now(), time.Local)
 			default:
-				writeMatches(s, objects, m, sourceLine(info), time.Now())
+				writeMatches(s, objects, m, f.treeCommand(args[0]), sourceLine(info), time.Now())
 			}
 			return nil
 		},
 	}
 	f := c.Flags()
 	f.BoolVarP(&short, "short", "s", false, "the chain alone")
+	f.BoolVar(&all, "all", false, "each of the processes that TARGET means, however many")
 	f.BoolVar(&byName, "name", false, "TARGET is a name, also if it looks like a PID, port or container")
 	return c
 }
@@ -101,67 +107,6 @@ func explainAll(a *app, t *lineage.Tree, m matches) ([]Object, error) {
 	return objects, nil
 }
 
-func linkOf(p *process.Process) Link {
-	return Link{PID: p.ID.PID, ID: p.ID.String(), Name: p.Name}
-}
-
-// chain returns the links of the chain as text, the outermost first, with
-// "…" before it where more would follow.
-func (o *Object) chain() []string {
-	var links []string
-	if o.ChainComplete != nil && !*o.ChainComplete {
-		links = append(links, "…")
-	}
-	for _, l := range o.Chain {
-		links = append(links, nameOrUnknown(l.Name)+" "+strconv.Itoa(l.PID))
-	}
-	return links
-}
-
-func nameOrUnknown(name string) string {
-	if name == "" {
-		return "?"
-	}
-	return safe(name)
-}
-
-const arrow = " → "
-
-// chain writes a chain, broken before its arrows where the screen ends.
-func (s *screen) chain(label string, links []string) {
-	start := 0
-	if label != "" {
-		start = 2 + fieldWidth
-	}
-	first, line, room := true, "", s.width-start
-	flush := func() {
-		switch {
-		case label == "" && first:
-			s.line(span{line, plain})
-		case label == "":
-			s.line(span{"  " + line, plain})
-		case first:
-			s.field(label, span{line, plain})
-		default:
-			s.field("", span{line, plain})
-		}
-		first = false
-	}
-	for i, link := range links {
-		if i > 0 {
-			if s.width > 0 && columns(line)+columns(arrow+link) > room {
-				flush()
-				line = strings.TrimPrefix(arrow, " ") + link
-				room = s.width - max(start, 2)
-				continue
-			}
-			line += arrow
-		}
-		line += link
-	}
-	flush()
-}
-
 // writeWhy writes all about one process on one screen.
 func writeWhy(s *screen, o *Object, note, source string, now time.Time, zone *time.Location) {
 	head := []span{{shownName(o) + " " + strconv.Itoa(o.PID), bold}}
@@ -171,11 +116,11 @@ func writeWhy(s *screen, o *Object, note, source string, now time.Time, zone *ti
 	}
 	switch {
 	case o.State == "zombie":
-		s.field("state", span{"zombie: it has ended, and its parent has not yet asked how", alarm})
+		s.sentence("state", "zombie: it has ended, and its parent has not yet asked how", alarm)
 	case o.State == "ended":
-		s.field("state", span{"ended", alarm})
+		s.sentence("state", "ended", alarm)
 	case o.Kernel:
-		s.field("state", span{"a thread of the kernel", plain})
+		s.sentence("state", "a thread of the kernel", plain)
 	}
 	if len(o.Args) > 0 {
 		s.field("command", span{commandLine(o.Args), plain})
@@ -184,28 +129,28 @@ func writeWhy(s *screen, o *Object, note, source string, now time.Time, zone *ti
 	case o.Exe != nil:
 		s.field("program", span{safe(*o.Exe), plain})
 	case o.Missing != "" && o.State == "alive":
-		s.field("program", span{"not known: " + o.Missing, dim})
+		s.sentence("program", "not known: "+o.Missing, dim)
 	}
-	s.field("user", span{whyUser(o), plain})
+	s.sentence("user", whyUser(o), plain)
 	if start, ok := startOf(o); ok {
-		s.field("started", span{start.In(zone).Format(time.DateTime), plain}, span{" (" + since(now.Sub(start)) + " ago)", dim})
+		s.sentence("started", start.In(zone).Format(time.DateTime)+" ("+since(now.Sub(start))+" ago)", plain)
 	} else {
-		s.field("started", span{"not known", dim})
+		s.sentence("started", "not known", dim)
 	}
 	if text := whyContainer(o); text != "" {
-		s.field("container", span{s.fitIDs(text, 2+fieldWidth), place})
+		s.sentence("container", s.fitIDs(text, 2+fieldWidth), place)
 	}
 	if text := whyUnit(o); text != "" {
-		s.field("unit", span{s.fitIDs(text, 2+fieldWidth), place})
+		s.sentence("unit", s.fitIDs(text, 2+fieldWidth), place)
 	}
 	if o.Container == nil && o.Unit == nil && o.ContainerGroup != nil {
-		s.field("cgroup", span{safe(*o.ContainerGroup), plain}, span{" (no container, no unit)", dim})
+		s.sentence("cgroup", safe(*o.ContainerGroup)+" (no container, no unit)", plain)
 	}
 	if text := whySession(o); text != "" {
-		s.field("session", span{text, plain})
+		s.sentence("session", text, plain)
 	}
 	if len(o.Listens) > 0 {
-		s.field("listens", span{strings.Join(o.Listens, ", "), plain})
+		s.sentence("listens", strings.Join(o.Listens, ", "), plain)
 	}
 	s.chain("chain", o.chain())
 	if text := whyCreator(o); text != "" {
@@ -315,9 +260,34 @@ func whyCreator(o *Object) string {
 	}
 }
 
-// writeMatches writes several processes, a line each.
-func writeMatches(s *screen, objects []Object, m matches, source string, now time.Time) {
-	s.line(span{plural(len(objects), "process", "processes") + " " + m.how, bold})
+// mostMatches is how many processes are written where there are more.
+const mostMatches = 20
+
+// fewer leaves the most relevant that fill a screen.
+func (m *matches) fewer() {
+	if m.left = len(m.processes) - mostMatches; m.left > 0 {
+		m.processes = m.processes[:mostMatches]
+		return
+	}
+	m.left = 0
+}
+
+// treeCommand returns the command that draws what a target means.
+func (f *finder) treeCommand(target string) string {
+	command := []string{"lineage", "tree"}
+	switch {
+	case f.byName:
+		command = append(command, "--match")
+	case strings.HasPrefix(target, "-"):
+		command = append(command, "--")
+	}
+	return commandLine(append(command, target))
+}
+
+// writeMatches writes several processes, a line each, and how to have the rest
+// of them drawn.
+func writeMatches(s *screen, objects []Object, m matches, draw, source string, now time.Time) {
+	s.line(span{plural(len(objects)+m.left, "process", "processes") + " " + m.how, bold})
 	s.line()
 	rows := [][]span{{{"PID", dim}, {"USER", dim}, {"AGE", dim}, {"CHAIN", dim}}}
 	for i := range objects {
@@ -338,22 +308,15 @@ func writeMatches(s *screen, objects []Object, m matches, source string, now tim
 		used += widest + 2
 	}
 	for i := range objects {
-		rows[i+1][3].text = chainTail(objects[i].chain(), s.width-used, s.width > 0)
+		rows[i+1][3].text = s.chainTail(objects[i].chain(), s.width-used)
 	}
 	s.table(map[int]bool{0: true, 2: true}, rows...)
+	if m.left > 0 {
+		s.prose(nil, fmt.Sprintf("and %d more: --all lists them, %s draws them", m.left, draw), dim)
+	}
 	s.line()
 	if m.note != "" {
 		s.sentence("note", m.note, plain)
 	}
 	s.sentence("source", source, dim)
-}
-
-// chainTail returns as much of the end of a chain as fits.
-func chainTail(links []string, room int, limited bool) string {
-	text := strings.Join(links, arrow)
-	for len(links) > 1 && limited && columns(text) > room {
-		links = links[1:]
-		text = "…" + arrow + strings.Join(links, arrow)
-	}
-	return text
 }

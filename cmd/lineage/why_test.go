@@ -4,9 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/proclineage/lineage/source"
-
 	"github.com/proclineage/lineage"
+	"github.com/proclineage/lineage/process"
+	"github.com/proclineage/lineage/source"
 )
 
 var (
@@ -66,6 +66,7 @@ func TestWhyGolden(t *testing.T) {
 		{"why_session.txt", 0, ssh, "48214 is a thread of process 48213"},
 		{"why_zombie.txt", 80, zombie, ""},
 		{"why_kernel.txt", 80, kernel, ""},
+		{"why_container_30.txt", 30, nginx(), ""},
 		{"why_container_80.txt", 80, nginx(), ""},
 		{"why_helper.txt", 80, helper, ""},
 	}
@@ -76,11 +77,17 @@ func TestWhyGolden(t *testing.T) {
 			})
 		})
 	}
+	t.Run("why_many_80.txt", func(t *testing.T) {
+		golden(t, "why_many_80.txt", 80, func(s *screen) {
+			m := matches{how: `named "nginx"`, left: 180}
+			writeMatches(s, []Object{nginx(), nginx()}, m, new(finder).treeCommand("nginx: worker"), procText, aNoon)
+		})
+	})
 	t.Run("why_several_60.txt", func(t *testing.T) {
 		golden(t, "why_several_60.txt", 60, func(s *screen) {
 			second := nginx()
 			second.PID, second.Start = 1013, new("2026-11-23T19:03:58Z")
-			writeMatches(s, []Object{nginx(), second}, matches{how: `named "nginx"`, note: "a note"}, procText, aNoon)
+			writeMatches(s, []Object{nginx(), second}, matches{how: `named "nginx"`, note: "a note"}, "", procText, aNoon)
 		})
 	})
 }
@@ -95,4 +102,15 @@ func TestAncestorsGolden(t *testing.T) {
 	golden(t, "ancestors.txt", 0, func(s *screen) { writeAncestors(s, objects, false, aZone) })
 	golden(t, "ancestors_creators_70.txt", 70, func(s *screen) { writeAncestors(s, objects, true, aZone) })
 	golden(t, "ancestors_100.txt", 100, func(s *screen) { writeAncestors(s, objects, false, aZone) })
+}
+
+// TestFewer leaves out what would fill more than a screen.
+func TestFewer(t *testing.T) {
+	for found, shown := range map[int]int{3: 3, mostMatches: mostMatches, mostMatches + 1: mostMatches, 212: mostMatches} {
+		m := matches{processes: make([]process.Process, found)}
+		m.fewer()
+		if len(m.processes) != shown || m.left != found-shown {
+			t.Errorf("of %d: %d, and %d more", found, len(m.processes), m.left)
+		}
+	}
 }
