@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/proclineage/lineage/cgroup"
@@ -76,16 +77,27 @@ func (a *app) readPath(arg string) (PathObject, error) {
 	w := whereaboutsOf(p.Cgroup)
 	o := pathObject(p.Cgroup.Group, w.identity, w.unit)
 	o.PID = &p.ID.PID
-	marked := false
 	for line, err := range cgroup.Lines(p.Cgroup.Membership) {
-		if err != nil {
-			continue
+		if err == nil {
+			o.Lines = append(o.Lines, GroupLine{Line: line.String()})
 		}
-		is := !marked && line.Path == p.Cgroup.Group
-		marked = marked || is
-		o.Lines = append(o.Lines, GroupLine{line.String(), is})
+	}
+	if i := groupLine(o.Lines, p.Cgroup.Group); i >= 0 {
+		o.Lines[i].ContainerGroup = true
 	}
 	return o, nil
+}
+
+// groupLine returns which of the lines has the container group, by the rule of
+// [cgroup.Group], -1 for none. Another line may have the same path.
+func groupLine(lines []GroupLine, group string) int {
+	if len(lines) == 1 {
+		return 0
+	}
+	return slices.IndexFunc(lines, func(l GroupLine) bool {
+		path, ok := cgroup.Group(l.Line + "\n1:none:/\n") // the line alone would always be it
+		return ok && group == path
+	})
 }
 
 func pathObject(path string, i cgroup.Identity, u cgroup.Unit) PathObject {
@@ -143,7 +155,7 @@ func writePath(s *screen, o *PathObject) {
 			s.sentence(f.label, safe(*f.value), plain)
 		case f.value != nil:
 			s.field(f.label, span{safe(*f.value), plain})
-		case f.label == "container" || f.label == "runtime" && o.Role != nil:
+		case (f.label == "container" || f.label == "runtime") && o.Role != nil:
 			s.sentence(f.label, "not known from the path", dim)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/proclineage/lineage/cgroup"
 )
 
 // TestCgroupTable reads the paths of the tables of package cgroup: one object
@@ -52,6 +54,28 @@ func TestCgroupTable(t *testing.T) {
 		}
 		if objects.More() {
 			t.Errorf("%s: more objects than paths", file)
+		}
+	}
+}
+
+// TestGroupLine marks the line that the rule takes the path from, and not
+// another one with the same path.
+func TestGroupLine(t *testing.T) {
+	for membership, want := range map[string]int{
+		"0::/a":                                  0,
+		"8:pids:/\n1:name=systemd:/\n0::/":       1,
+		"8:pids:/\n3:cpu,cpuacct:/\n2:cpu:/":     1,
+		"8:pids:/\n7:memory:/system.slice/a":     1,
+		"8:pids:/\n7:memory:/\n":                 -1,
+		"8:pids:/x\n7:memory:/\n1:cpuset,cpu:/x": 2,
+	} {
+		var lines []GroupLine
+		for line := range strings.Lines(membership) {
+			lines = append(lines, GroupLine{Line: strings.TrimSuffix(line, "\n")})
+		}
+		group, _ := cgroup.Group(membership)
+		if got := groupLine(lines, group); got != want {
+			t.Errorf("%q: line %d, want %d", membership, got, want)
 		}
 	}
 }

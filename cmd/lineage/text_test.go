@@ -131,7 +131,7 @@ func TestProse(t *testing.T) {
 		{20, wide, text, "  label some words\n    that need more\n    than a line\n"},
 		{20, wide, "averylongword after it", "  label\n    averylongword\n    after it\n"},
 		{20, wide, "averylongwordthatneverends", "  label\n    averylongwordtha\n    tneverends\n"},
-		{20, label, "日本日本日本日本日本 日本", "label\n    日本日本日本日本\n    日本 日本\n"},
+		{20, label, "日本日本日本日本日本 語", "label\n    日本日本日本日本\n    日本 語\n"},
 	}
 	for _, test := range tests {
 		got := drawn(test.width, func(s *screen) { s.prose(slices.Clone(test.head), test.text, plain) })
