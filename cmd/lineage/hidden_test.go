@@ -28,7 +28,7 @@ func TestHidden(t *testing.T) {
 				c := exec.Command("/proc/self/exe", args...)
 				c.Args[0], c.Dir = name, "/"
 				c.ExtraFiles = []*os.File{proc}
-				c.Env = []string{"LINEAGE_PROC=/proc/self/fd/3"}
+				c.Env = []string{quickExit, "LINEAGE_PROC=/proc/self/fd/3"}
 				c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 				return c
 			}

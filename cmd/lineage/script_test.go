@@ -19,7 +19,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// quickExit keeps the race detector of the children from waiting for a second
+// at the end of each.
+const quickExit = "GORACE=atexit_sleep_ms=0"
+
 func TestMain(m *testing.M) {
+	name, value, _ := strings.Cut(quickExit, "=")
+	must(os.Setenv(name, value))
 	commands := map[string]func(){
 		"lineage": main,
 		"family":  family, // see family_test.go
@@ -42,6 +48,7 @@ var scripts atomic.Int32
 func setup(e *testscript.Env) error {
 	n := int(scripts.Add(1))
 	unique := strconv.FormatInt(int64(os.Getpid()), 36) + strconv.FormatInt(int64(n), 36)
+	e.Vars = append(e.Vars, quickExit)
 	e.Setenv("unique", unique)
 	e.Setenv("digits", fmt.Sprintf("9%07d%02d", os.Getpid(), n%100))
 	command, err := exec.LookPath("lineage")
@@ -160,6 +167,7 @@ func onTerminal(width int, getenv func(string) string, args ...string) (string, 
 	c.Args[0] = args[0]
 	c.Stdout = terminal
 	c.Stderr = os.Stderr
+	c.Env = []string{quickExit}
 	for _, name := range []string{"NO_COLOR", "TERM", "LANG", "LC_CTYPE", "LINEAGE_COLOR"} {
 		c.Env = append(c.Env, name+"="+getenv(name))
 	}
