@@ -3,6 +3,7 @@ package process
 import (
 	"fmt"
 	"syscall"
+	"time"
 )
 
 // Kind is what an [Event] tells.
@@ -84,4 +85,47 @@ type Event struct {
 	Adoption Adoption
 	// Status is the wait status of an Exited.
 	Status syscall.WaitStatus
+
+	// Owner is, of a Fork, Exec and Seen, as whom the process runs.
+	Owner Owner
+	// NamespacePIDs is, of a Fork and Seen, the PID in each PID namespace
+	// from the reader's to the one that the process is in, nil where that is
+	// not known. The slice is valid only as long as the event.
+	NamespacePIDs []int
+	// File is, of an Exec, the path that was given to execve(2), of a script
+	// that of the script. It is empty where it is not known.
+	File string
+	// Args is, of an Exec, the arguments that were given to execve(2). With
+	// ArgsCut it is not all of them, and the last may be the beginning of
+	// one. The slice, not the strings, is valid only as long as the event.
+	Args    []string
+	ArgsCut bool
+	// Usage is, of an Exited, what the process had used.
+	Usage Usage
+}
+
+// Owner is as whom a process runs, by the user and group IDs of the first
+// user namespace.
+type Owner struct {
+	// Known says that the rest means anything: 0 is root's ID.
+	Known bool
+	// UID and EffectiveUID are the real and the effective user ID.
+	UID, EffectiveUID int
+	// GID and EffectiveGID are the real and the effective group ID.
+	GID, EffectiveGID int
+}
+
+// Usage is what a process, with all its threads and without its children, had
+// used when it ended.
+type Usage struct {
+	// Known says that the rest means anything.
+	Known bool
+	// User and System are the time that it ran, as far as the kernel had
+	// counted it: what came after the last clock tick or switch of the last
+	// thread, at most a few milliseconds, is not in it.
+	User, System time.Duration
+	// MaxRSS is the most memory that was resident at a time, in bytes.
+	MaxRSS uint64
+	// ReadBytes and WrittenBytes are what storage had to read and write.
+	ReadBytes, WrittenBytes uint64
 }

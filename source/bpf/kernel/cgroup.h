@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+
+/* cgroup.h is which cgroups a task is in.
+ *
+ * A membership is told by a number, of a set of one cgroup in each hierarchy.
+ * Before a number is first used, a LINE record for each of its hierarchies says
+ * what it means. A number means one set for good; a set may have more than one
+ * number. Zero is a membership that could not be told. */
+
+#ifndef LINEAGE_CGROUP_H
+#define LINEAGE_CGROUP_H
+
+#include "ring.h"
+
+/* Where a set is looked for: each has room of its own. */
+enum where { IN_FORK, IN_EXEC, IN_MOVE, IN_SCAN, WHERES };
+
+enum {
+	MAX_SETS = 8192,
+	MAX_DEPTH = 64,
+	TRIES = 3,
+	CREATORS = 256, /* a power of two */
+};
+
+/* A set by the serial numbers of its cgroups, which no two cgroups of a
+ * hierarchy share (cgroup_create; the root's is zero), in the order in which
+ * the hierarchies were set up (link_css_set). */
+struct set {
+	u64 n;
+	u64 serial[MAX_HIERARCHIES];
+};
+
+/* A number that a set was told by, and when. */
+struct told {
+	u64 number;
+	u64 as_of; /* shared.epoch, or of a scan shared.scan; both begin at one */
+};
+
+struct known {
+	struct told ring, scan;
+};
+
+struct {
+	__uint(type, MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MAX_SETS);
+	__type(key, struct set);
+	__type(value, struct known);
+} sets SEC(".maps");
+
+struct set_room {
+	u64 numbers; /* how many it has given out */
+	struct set set;
+	struct cgroup *cgroup[MAX_HIERARCHIES];
+	struct line line;
+};
+
+struct {
+	__uint(type, MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, WHERES);
+	__type(key, u32);
+	__type(value, struct set_room);
+} set_rooms SEC(".maps");
+
+/* read_set finds the cgroups of a css_set. It returns false where there are
+ * too many. The css_set must be in use before and after. */
+static __always_inline bool read_set(struct set_room *room, struct css_set *css)
+{
+	struct list_head *head = (void *)css + bpf_core_field_offset(struct css_set, cgrp_links);
+	struct list_head *node = BPF_CORE_READ(head, next);
+	u32 n = 0;
+
+	for (u64 i = 0; i < MAX_HIERARCHIES; i++) {
+		room->set.serial[i] = 0;
+		if (node == head)
+			continue;
+		struct cgrp_cset_link *link = (void *)node - bpf_core_field_offset(struct cgrp_cset_link, cgrp_link);
+		struct cgroup *cgroup = BPF_CORE_READ(link, cgrp);
+
+		room->cgroup[i] = cgroup;
+		room->set.serial[i] = BPF_CORE_READ(cgroup, self.serial_nr);
+		node = BPF_CORE_READ(node, next);
+		n++;
+	}
+	room->set.n = n;
+	return node == head;
+}
+
+static __always_inline struct kernfs_node *parent_of(struct kernfs_node *kn)
+{
+	struct kernfs_node___parent *old = (void *)kn;
+
+	if (bpf_core_field_exists(struct kernfs_node, __parent))
+		return BPF_CORE_READ(kn, __parent);
+	return BPF_CORE_READ(old, parent);
+}
+
+/* fill_line reads where the i-th cgroup of a set lies. It returns zero where
+ * the path is too long. The verifier looks at it by itself. */
+__noinline int fill_line(u32 where, u64 i, u64 number)
+{
+	struct set_room *room = bpf_map_lookup_elem(&set_rooms, &where);
+
+	if (!room || i >= MAX_HIERARCHIES)
+		return 0;
+	struct line *r = &room->line;
+	struct cgroup *cgroup = room->cgroup[i];
+	struct kernfs_node *kn = BPF_CORE_READ(cgroup, kn);
+	u64 size = 0;
+	int depth;
+
+	r->head.kind = LINE;
+	r->head.flags = 0;
+	r->head.time = 0;
+	r->set = number;
+	r->cgroup = BPF_CORE_READ(kn, id);
+	r->lines = room->set.n;
+	r->line = i;
+	r->hierarchy = BPF_CORE_READ(cgroup, root, hierarchy_id);
+	for (depth = 0; depth < MAX_DEPTH; depth++) {
+		struct kernfs_node *up = parent_of(kn);
+
+		if (!up)
+			break;
+		if (size > MAX_PATH - NAME_SIZE)
+			return 0;
+		long n = bpf_probe_read_kernel_str(r->path + size, NAME_SIZE, BPF_CORE_READ(kn, name));
+
+		if (n <= 0)
+			return 0;
+		size += n;
+		kn = up;
+	}
+	if (depth == MAX_DEPTH || size > MAX_PATH)
+		return 0;
+	r->size = size;
+	return 1;
+}
+
+/* tell_set tells all lines of the set, in the ring or to a scan. */
+static __always_inline bool tell_set(struct set_room *room, u32 where, struct seq_file *seq, u64 number)
+{
+	for (u64 i = 0; i < MAX_HIERARCHIES; i++) {
+		if (i >= room->set.n)
+			break;
+		if (!fill_line(where, i, number))
+			return false;
+		u64 size = __builtin_offsetof(struct line, path) + room->line.size;
+
+		if (size > sizeof(room->line))
+			return false;
+		if (seq) {
+			if (bpf_seq_write(seq, &room->line, size))
+				return false;
+		} else if (!put(&room->line, size, bpf_ktime_get_boot_ns())) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* known_set returns the number of the set in room, which is told first if it has
+ * to be. Every telling has a number of its own, so that none ever means another
+ * thing. */
+static __always_inline u64 known_set(struct set_room *room, u32 where, struct seq_file *seq, struct task_struct *task,
+				     struct css_set *css)
+{
+	struct known *old = bpf_map_lookup_elem(&sets, &room->set);
+	struct told now = {.as_of = seq ? shared.scan : shared.epoch};
+	struct known k = {};
+
+	if (old) {
+		struct told *was = seq ? &old->scan : &old->ring;
+
+		if (was->as_of == now.as_of)
+			return was->number;
+		k = *old;
+	}
+	now.number = (++room->numbers * WHERES + where) << 16 | (bpf_get_smp_processor_id() & 0xffff);
+	if (!tell_set(room, where, seq, now.number))
+		return 0;
+	if (task && BPF_CORE_READ(task, cgroups) != css)
+		return 0; /* its cgroups may have been gone while they were read */
+	if (seq)
+		k.scan = now;
+	else
+		k.ring = now;
+	bpf_map_update_elem(&sets, &room->set, &k, 0);
+	return now.number;
+}
+
+/* set_of returns the number of a task's set. A css_set that the task has before
+ * and after was its own all the while, for it cannot be freed in between and
+ * made again (kfree_rcu), and so were the links in it. */
+static __always_inline u64 set_of(struct task_struct *task, u32 where, struct seq_file *seq)
+{
+	struct set_room *room = bpf_map_lookup_elem(&set_rooms, &where);
+
+	if (!room)
+		return 0;
+	struct css_set *css = BPF_CORE_READ(task, cgroups);
+	bool all = read_set(room, css);
+
+	for (int i = 0; i < TRIES && BPF_CORE_READ(task, cgroups) != css; i++) {
+		css = BPF_CORE_READ(task, cgroups);
+		all = read_set(room, css);
+	}
+	if (!all || BPF_CORE_READ(task, cgroups) != css)
+		return 0;
+	return known_set(room, where, seq, task, css);
+}
+
+/* set_of_roots is set_of for a css_set that a namespace holds. */
+static __always_inline u64 set_of_roots(struct css_set *css, struct seq_file *seq)
+{
+	u32 where = IN_SCAN;
+	struct set_room *room = bpf_map_lookup_elem(&set_rooms, &where);
+
+	if (!room || !read_set(room, css))
+		return 0;
+	return known_set(room, where, seq, 0, css);
+}
+
+/* living returns a thread of the process that has not begun to exit: a leader
+ * that has is no longer moved with the others (cgroup_migrate_add_task). */
+static __always_inline struct task_struct *living(struct task_struct *leader)
+{
+	struct signal_struct *signal = leader->signal;
+	struct list_head *head = (void *)signal + bpf_core_field_offset(struct signal_struct, thread_head);
+	struct list_head *node = BPF_CORE_READ(head, next);
+
+	for (int i = 0; i < MAX_THREADS && node && node != head; i++) {
+		struct task_struct *t = (void *)node - bpf_core_field_offset(struct task_struct, thread_node);
+
+		if (!(BPF_CORE_READ(t, flags) & PF_EXITING))
+			return t;
+		node = BPF_CORE_READ(node, next);
+	}
+	return leader;
+}
+
+/* A creator's set, as it was told for a child of it. */
+struct creator {
+	u64 start;
+	u64 css;
+	u64 moves;
+	struct told told;
+	u32 tgid;
+	u32 unused;
+};
+
+struct {
+	__uint(type, MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, CREATORS);
+	__type(key, u32);
+	__type(value, struct creator);
+} creators SEC(".maps");
+
+/* set_of_child is set_of for a child at its fork. While no process is moved by
+ * a move that is told, a process stays in its set, though not always in its
+ * css_set (cgroup_update_dfl_csses): so what was found for an earlier child of
+ * the same process holds for this one, if both that process and its child have
+ * the css_set that they had then. A css_set alone would not do, for another one
+ * may take its place in memory. */
+static __always_inline u64 set_of_child(struct task_struct *creator, struct task_struct *child)
+{
+	struct task_struct *leader = creator->group_leader;
+	u32 slot = leader->tgid & (CREATORS - 1);
+	struct creator *c = bpf_map_lookup_elem(&creators, &slot);
+	u64 css = (u64)BPF_CORE_READ(child, cgroups);
+	u64 moves = shared.moves, epoch = shared.epoch;
+
+	bool shared_css = c && css == (u64)BPF_CORE_READ(leader, cgroups) && css == (u64)BPF_CORE_READ(creator, cgroups);
+
+	if (shared_css && c->css == css && c->moves == moves && c->told.as_of == epoch &&
+	    c->start == leader->start_boottime && c->tgid == (u32)leader->tgid)
+		return c->told.number;
+	u64 number = set_of(child, IN_FORK, 0);
+
+	if (number && shared_css && css == (u64)BPF_CORE_READ(leader, cgroups) &&
+	    css == (u64)BPF_CORE_READ(child, cgroups)) {
+		c->start = leader->start_boottime;
+		c->tgid = leader->tgid;
+		c->css = css;
+		c->moves = moves;
+		c->told.number = number;
+		c->told.as_of = epoch;
+	}
+	return number;
+}
+
+#endif

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
+
+// The programs tell of each process that it was made, runs another program, is
+// in another cgroup or has ended, in one ring buffer and so in one order, and
+// of all processes there are through a task iterator.
+
+#include "kernel.h"
+#include "records.h"
+#include "ring.h"
+#include "identity.h"
+#include "cgroup.h"
+
+char licence[] SEC("license") = "Dual BSD/GPL";
+
+// has_group_dead says that sched_process_exit tells whether the thread is the
+// last one of its process.
+const volatile bool has_group_dead = false;
+
+static __always_inline void fill_facts(struct process *r, struct task_struct *leader)
+{
+	struct signal_struct *signal = leader->signal;
+	struct tty_struct *tty = signal->tty;
+
+	if (leader->flags & PF_KTHREAD)
+		r->head.flags |= KERNEL;
+	fill_owner(&r->owner, leader);
+	bpf_core_read(&r->comm, sizeof(r->comm), &leader->comm);
+	r->group = nr(signal->pids[TYPE_PGID]);
+	r->session = nr(signal->pids[TYPE_SID]);
+	if (tty) {
+		// new_encode_dev(tty_devnum(tty))
+		u32 major = tty->driver->major;
+		u32 minor = tty->driver->minor_start + tty->index;
+
+		r->tty = (minor & 0xff) | (major << 8) | ((minor & ~0xffU) << 12);
+	}
+}
+
+static __always_inline void fill_parent(struct process *r, struct task_struct *leader)
+{
+	if (!fill_id(&r->parent, leader->real_parent->group_leader))
+		r->head.flags |= NO_PARENT;
+}
+
+// kernel_clone
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(forked, struct task_struct *creator, struct task_struct *child)
+{
+	struct process r = {.head = {.kind = FORK, .time = bpf_ktime_get_boot_ns()}};
+
+	if (child->pid != child->tgid || !fill_id(&r.id, child))
+		return 0;
+	fill_id(&r.creator, creator->group_leader);
+	fill_parent(&r, child);
+	fill_facts(&r, child);
+	r.set = set_of_child(creator, child);
+	put(&r, sizeof(r) - sizeof(r.inner) + fill_inner(&r, child), r.head.time);
+	return 0;
+}
+
+// exec_binprm. By now the thread leads its process (de_thread).
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(executed, struct task_struct *task, int tid, struct linux_binprm *bprm)
+{
+	u32 zero = 0;
+	struct exec *r = bpf_map_lookup_elem(&exec_room, &zero);
+
+	if (!r)
+		return 0;
+	r->head.kind = EXEC;
+	r->head.flags = 0;
+	r->head.time = bpf_ktime_get_boot_ns();
+	r->set = 0;
+	if (!fill_id(&r->id, task))
+		return 0;
+	if (tid != task->pid) {
+		r->head.flags = BY_THREAD;
+		r->set = set_of(task, IN_EXEC, 0);
+	}
+	fill_owner(&r->owner, task);
+	bpf_core_read(&r->comm, sizeof(r->comm), &task->comm);
+	r->argc = bprm->argc;
+
+	long n = bpf_probe_read_kernel_str(r->data, MAX_FILE, bprm->filename);
+	u64 file = n > 0 ? n - 1 : 0;
+
+	if (file >= MAX_FILE)
+		return 0;
+	r->file = file;
+
+	unsigned long start = task->mm->arg_start;
+	u64 all = task->mm->arg_end - start;
+	u64 args = all < MAX_ARGS ? all : MAX_ARGS;
+
+	r->all = all;
+	if (bpf_probe_read_user(r->data + file, args, (void *)start))
+		args = 0;
+	r->args = args;
+	u64 size = __builtin_offsetof(struct exec, data) + file + args;
+
+	if (size <= sizeof(*r))
+		put(r, size, r->head.time);
+	return 0;
+}
+
+// do_exit, for each thread.
+SEC("tp_btf/sched_process_exit")
+int exited(u64 *ctx)
+{
+	struct task_struct *task = (void *)ctx[0];
+	struct task_struct *leader = task->group_leader;
+	struct signal_struct *signal = task->signal;
+	struct exited r = {.head = {.kind = EXITED, .time = bpf_ktime_get_boot_ns()}};
+
+	if (has_group_dead) {
+		if (!(ctx[1] & 1))
+			return 0;
+	} else if (signal->live.counter != 0) {
+		return 0;
+	}
+	if (!fill_id(&r.id, leader))
+		return 0;
+	fill_adopter(&r.adopter, task);
+	// wait_task_zombie
+	r.status = signal->flags & SIGNAL_GROUP_EXIT ? signal->group_exit_code : leader->exit_code;
+	r.maxrss = signal->maxrss;
+	fill_usage(&r, task);
+	put(&r, sizeof(r), r.head.time);
+	return 0;
+}
+
+static __always_inline void tell_move(struct task_struct *task)
+{
+	struct moved r = {.head = {.kind = MOVED, .time = bpf_ktime_get_boot_ns()}};
+
+	__sync_fetch_and_add(&shared.moves, 1);
+	if (task->pid != task->tgid || !fill_id(&r.id, task))
+		return;
+	r.set = set_of(task, IN_MOVE, 0);
+	put(&r, sizeof(r), r.head.time);
+}
+
+// cgroup_attach_task, for the leader where all threads were moved.
+SEC("tp_btf/cgroup_attach_task")
+int BPF_PROG(attached, struct cgroup *to, const char *path, struct task_struct *task)
+{
+	tell_move(task);
+	return 0;
+}
+
+// cgroup_transfer_tasks: out of a cpuset that has no CPU left.
+SEC("tp_btf/cgroup_transfer_tasks")
+int BPF_PROG(transferred, struct cgroup *to, const char *path, struct task_struct *task)
+{
+	tell_move(task);
+	return 0;
+}
+
+static __always_inline int tell_renamed(void)
+{
+	struct head r = {.kind = RENAMED, .time = bpf_ktime_get_boot_ns()};
+
+	__sync_fetch_and_add(&shared.moves, 1);
+	__sync_fetch_and_add(&shared.epoch, 1);
+	put(&r, sizeof(r), r.time);
+	return 0;
+}
+
+SEC("tp_btf/cgroup_rename")
+int BPF_PROG(renamed, struct cgroup *cgroup)
+{
+	return tell_renamed();
+}
+
+SEC("tp_btf/cgroup_setup_root")
+int BPF_PROG(mounted, struct cgroup_root *root)
+{
+	return tell_renamed();
+}
+
+SEC("tp_btf/cgroup_destroy_root")
+int BPF_PROG(unmounted, struct cgroup_root *root)
+{
+	return tell_renamed();
+}
+
+SEC("iter/task")
+int seen(struct bpf_iter__task *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct task_struct *task = ctx->task;
+	struct process r = {.head = {.kind = SEEN}};
+
+	if (!task || task->pid != task->tgid || !fill_id(&r.id, task))
+		return 0;
+	fill_parent(&r, task);
+	fill_facts(&r, task);
+	if (is_subreaper(task->signal))
+		r.head.flags |= SUBREAPER;
+	if (task->exit_state && task->signal->nr_threads <= 1)
+		r.head.flags |= ZOMBIE;
+	r.set = set_of(task->flags & PF_EXITING ? living(task) : task, IN_SCAN, seq);
+	bpf_seq_write(seq, &r, sizeof(r) - sizeof(r.inner) + fill_inner(&r, task));
+	return 0;
+}
+
+// self tells once who reads: an iterator runs in the reader's thread.
+SEC("iter/task")
+int self(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct self r = {.head = {.kind = SELF}};
+
+	if (shared.self)
+		return 0;
+	struct pid *pid = BPF_CORE_READ(task, group_leader, thread_pid);
+
+	r.level = BPF_CORE_READ(pid, level);
+	shared.level = r.level;
+	shared.ns = (u64)number(pid, r.level).ns;
+	if (bpf_core_field_exists(struct nsproxy, time_ns)) {
+		r.boottime_sec = BPF_CORE_READ(task, nsproxy, time_ns, offsets.boottime.tv_sec);
+		r.boottime_nsec = BPF_CORE_READ(task, nsproxy, time_ns, offsets.boottime.tv_nsec);
+	}
+	struct css_set *roots = BPF_CORE_READ(task, nsproxy, cgroup_ns, root_cset);
+
+	r.set = set_of_roots(roots, ctx->meta->seq);
+	if (bpf_seq_write(ctx->meta->seq, &r, sizeof(r)) == 0)
+		shared.self = 1;
+	return 0;
+}
