@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -168,7 +169,7 @@ func TestLeaderThatEndedFirst(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	tree := newTree(t)
-	for _, pid := range []int{0, -1, -1 << 40} {
+	for _, pid := range []int{0, -1, math.MinInt} {
 		if _, err := tree.FindAllAncestorProcessIDsInSameCgroup(pid); !errors.Is(err, ErrInvalidPID) {
 			t.Errorf("PID %d: %v, want ErrInvalidPID", pid, err)
 		}
@@ -180,7 +181,7 @@ func TestErrors(t *testing.T) {
 	}
 	a.Exit(0)
 	a.Reap()
-	for _, pid := range []int{a.PID, 1<<22 + 1, 1 << 40} {
+	for _, pid := range []int{a.PID, 1<<22 + 1, math.MaxInt} {
 		got, err := tree.FindAllAncestorProcessIDsInSameCgroup(pid)
 		if !errors.Is(err, ErrNotFound) || !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("PID %d: %v, %v, want ErrNotFound", pid, got, err)

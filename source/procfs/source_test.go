@@ -3,6 +3,7 @@ package procfs
 import (
 	"context"
 	"errors"
+	"math"
 	"os"
 	"slices"
 	"testing"
@@ -93,7 +94,7 @@ func TestRead(t *testing.T) {
 		if err := s.Read(b.PID, &e); !errors.Is(err, source.ErrGone) {
 			t.Errorf("%v, want ErrGone", err)
 		}
-		for _, pid := range []int{0, -1, 1 << 31, 1 << 62} {
+		for _, pid := range []int{0, -1, math.MinInt, math.MaxInt} {
 			if err := s.Read(pid, &e); !errors.Is(err, source.ErrGone) {
 				t.Errorf("PID %d: %v, want ErrGone", pid, err)
 			}
