@@ -36,6 +36,9 @@ const (
 	HostPID Feature = "host-pid"
 	// Hidepid is to mount a /proc with hidepid.
 	Hidepid Feature = "hidepid"
+	// BPF is to trace the kernel with BPF: ring buffers (Linux 5.8) and the
+	// types of the kernel (BTF), with the capabilities to use them.
+	BPF Feature = "bpf"
 )
 
 // MustRunEnv names the environment variable with the features, separated by

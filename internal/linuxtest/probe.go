@@ -26,6 +26,7 @@ var probes = map[Feature]probe{
 	SetTID:        once(probeSetTID),
 	HostPID:       once(probeHostPID),
 	Hidepid:       once(probeHidepid),
+	BPF:           once(probeBPF),
 }
 
 func once(try func() error) probe {
@@ -173,6 +174,32 @@ func probeHidepid() error {
 		return err
 	}
 	return f.Close()
+}
+
+// probeBPF makes a ring buffer, which only those may who may trace.
+func probeBPF() error {
+	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
+		return fmt.Errorf("the types of the kernel: %w", err)
+	}
+	attr := struct{ mapType, keySize, valueSize, maxEntries uint32 }{
+		mapType: unix.BPF_MAP_TYPE_RINGBUF, maxEntries: uint32(os.Getpagesize()),
+	}
+	fd, _, errno := unix.Syscall(unix.SYS_BPF, unix.BPF_MAP_CREATE, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr))
+	if errno != 0 {
+		return fmt.Errorf("making a BPF ring buffer: %w", errno)
+	}
+	if err := unix.Close(int(fd)); err != nil {
+		return err
+	}
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&header, &data[0]); err != nil {
+		return fmt.Errorf("capget: %w", err)
+	}
+	if data[unix.CAP_PERFMON/32].Effective&(1<<(unix.CAP_PERFMON%32)) == 0 && data[0].Effective&(1<<unix.CAP_SYS_ADMIN) == 0 {
+		return errors.New("no CAP_PERFMON")
+	}
+	return nil
 }
 
 // MountProc mounts a /proc with the option, such as "hidepid", set to value,

@@ -108,11 +108,12 @@ func (s *Source) load(size int) error {
 	if err != nil {
 		return err
 	}
-	if err := fit(spec); err != nil {
+	kernel := btf.NewCache() // of types, for megabytes of them
+	if err := fit(spec, kernel); err != nil {
 		return err
 	}
 	spec.Maps["events"].MaxEntries = uint32(size)
-	if err := spec.LoadAndAssign(&s.programs, nil); err != nil {
+	if err := spec.LoadAndAssign(&s.programs, &ebpf.CollectionOptions{Cache: kernel}); err != nil {
 		return err
 	}
 	if s.shared, err = mapShared(s.programs.Memory.FD(), spec.Variables["shared"].Offset); err != nil {
@@ -136,8 +137,8 @@ func (s *Source) load(size int) error {
 }
 
 // fit sets what the programs have to know of the kernel before they are loaded.
-func fit(spec *ebpf.CollectionSpec) error {
-	kernel, err := btf.LoadKernelSpec()
+func fit(spec *ebpf.CollectionSpec, types *btf.Cache) error {
+	kernel, err := types.Kernel()
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ const (
 	programsMapDrops        = "drops"
 	programsMapEvents       = "events"
 	programsMapExecRoom     = "exec_room"
+	programsMapExitRoom     = "exit_room"
 	programsMapSetRooms     = "set_rooms"
 	programsMapSets         = "sets"
 	programsProgAttached    = "attached"
@@ -98,6 +99,7 @@ type programsMapSpecs struct {
 	Drops    *ebpf.MapSpec `ebpf:"drops"`
 	Events   *ebpf.MapSpec `ebpf:"events"`
 	ExecRoom *ebpf.MapSpec `ebpf:"exec_room"`
+	ExitRoom *ebpf.MapSpec `ebpf:"exit_room"`
 	SetRooms *ebpf.MapSpec `ebpf:"set_rooms"`
 	Sets     *ebpf.MapSpec `ebpf:"sets"`
 }
@@ -134,6 +136,7 @@ type programsMaps struct {
 	Drops    *ebpf.Map `ebpf:"drops"`
 	Events   *ebpf.Map `ebpf:"events"`
 	ExecRoom *ebpf.Map `ebpf:"exec_room"`
+	ExitRoom *ebpf.Map `ebpf:"exit_room"`
 	SetRooms *ebpf.Map `ebpf:"set_rooms"`
 	Sets     *ebpf.Map `ebpf:"sets"`
 }
@@ -144,6 +147,7 @@ func (m *programsMaps) Close() error {
 		m.Drops,
 		m.Events,
 		m.ExecRoom,
+		m.ExitRoom,
 		m.SetRooms,
 		m.Sets,
 	)

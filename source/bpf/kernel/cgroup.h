@@ -17,8 +17,8 @@ enum where { IN_FORK, IN_EXEC, IN_MOVE, IN_SCAN, WHERES };
 
 enum {
 	MAX_SETS = 8192,
-	MAX_DEPTH = 64,
-	TRIES = 3,
+	MAX_DEPTH = 32,
+	TRIES = 2,
 	CREATORS = 256, /* a power of two */
 };
 
@@ -49,6 +49,8 @@ struct {
 
 struct set_room {
 	u64 numbers; /* how many it has given out */
+	struct task_struct *task;
+	struct css_set *css; /* the task's, or another one where there is no task */
 	struct set set;
 	struct cgroup *cgroup[MAX_HIERARCHIES];
 	struct line line;
@@ -61,11 +63,11 @@ struct {
 	__type(value, struct set_room);
 } set_rooms SEC(".maps");
 
-/* read_set finds the cgroups of a css_set. It returns false where there are
- * too many. The css_set must be in use before and after. */
-static __always_inline bool read_set(struct set_room *room, struct css_set *css)
+/* read_css finds the cgroups of a css_set. It returns false where there are
+ * too many. */
+static __always_inline bool read_css(struct set_room *room)
 {
-	struct list_head *head = (void *)css + bpf_core_field_offset(struct css_set, cgrp_links);
+	struct list_head *head = (void *)room->css + bpf_core_field_offset(struct css_set, cgrp_links);
 	struct list_head *node = BPF_CORE_READ(head, next);
 	u32 n = 0;
 
@@ -85,6 +87,30 @@ static __always_inline bool read_set(struct set_room *room, struct css_set *css)
 	return node == head;
 }
 
+/* read_set finds the cgroups of the task in a room. A css_set that the task has
+ * before and after was its own all the while, for it cannot be freed in between
+ * and made again (kfree_rcu), and so were the links in it. The verifier looks at
+ * this function by itself, as at every one that is not inline. */
+__noinline int read_set(u32 where)
+{
+	struct set_room *room = bpf_map_lookup_elem(&set_rooms, &where);
+
+	if (!room)
+		return false;
+	struct task_struct *task = room->task;
+
+	if (!task)
+		return read_css(room);
+	for (int i = 0; i < TRIES; i++) {
+		room->css = BPF_CORE_READ(task, cgroups);
+		bool all = read_css(room);
+
+		if (BPF_CORE_READ(task, cgroups) == room->css)
+			return all;
+	}
+	return false;
+}
+
 static __always_inline struct kernfs_node *parent_of(struct kernfs_node *kn)
 {
 	struct kernfs_node___parent *old = (void *)kn;
@@ -95,7 +121,7 @@ static __always_inline struct kernfs_node *parent_of(struct kernfs_node *kn)
 }
 
 /* fill_line reads where the i-th cgroup of a set lies. It returns zero where
- * the path is too long. The verifier looks at it by itself. */
+ * the path is too long. */
 __noinline int fill_line(u32 where, u64 i, u64 number)
 {
 	struct set_room *room = bpf_map_lookup_elem(&set_rooms, &where);
@@ -161,8 +187,7 @@ static __always_inline bool tell_set(struct set_room *room, u32 where, struct se
 /* known_set returns the number of the set in room, which is told first if it has
  * to be. Every telling has a number of its own, so that none ever means another
  * thing. */
-static __always_inline u64 known_set(struct set_room *room, u32 where, struct seq_file *seq, struct task_struct *task,
-				     struct css_set *css)
+static __always_inline u64 known_set(struct set_room *room, u32 where, struct seq_file *seq)
 {
 	struct known *old = bpf_map_lookup_elem(&sets, &room->set);
 	struct told now = {.as_of = seq ? shared.scan : shared.epoch};
@@ -178,7 +203,9 @@ static __always_inline u64 known_set(struct set_room *room, u32 where, struct se
 	now.number = (++room->numbers * WHERES + where) << 16 | (bpf_get_smp_processor_id() & 0xffff);
 	if (!tell_set(room, where, seq, now.number))
 		return 0;
-	if (task && BPF_CORE_READ(task, cgroups) != css)
+	struct task_struct *task = room->task;
+
+	if (task && BPF_CORE_READ(task, cgroups) != room->css)
 		return 0; /* its cgroups may have been gone while they were read */
 	if (seq)
 		k.scan = now;
@@ -188,36 +215,36 @@ static __always_inline u64 known_set(struct set_room *room, u32 where, struct se
 	return now.number;
 }
 
-/* set_of returns the number of a task's set. A css_set that the task has before
- * and after was its own all the while, for it cannot be freed in between and
- * made again (kfree_rcu), and so were the links in it. */
-static __always_inline u64 set_of(struct task_struct *task, u32 where, struct seq_file *seq)
+__noinline u64 known_in_ring(u32 where)
+{
+	struct set_room *room = bpf_map_lookup_elem(&set_rooms, &where);
+
+	return room ? known_set(room, where, 0) : 0;
+}
+
+/* set_of returns the number of a task's set, told in the ring. */
+static __always_inline u64 set_of(struct task_struct *task, u32 where)
 {
 	struct set_room *room = bpf_map_lookup_elem(&set_rooms, &where);
 
 	if (!room)
 		return 0;
-	struct css_set *css = BPF_CORE_READ(task, cgroups);
-	bool all = read_set(room, css);
-
-	for (int i = 0; i < TRIES && BPF_CORE_READ(task, cgroups) != css; i++) {
-		css = BPF_CORE_READ(task, cgroups);
-		all = read_set(room, css);
-	}
-	if (!all || BPF_CORE_READ(task, cgroups) != css)
-		return 0;
-	return known_set(room, where, seq, task, css);
+	room->task = task;
+	return read_set(where) ? known_in_ring(where) : 0;
 }
 
-/* set_of_roots is set_of for a css_set that a namespace holds. */
-static __always_inline u64 set_of_roots(struct css_set *css, struct seq_file *seq)
+/* set_in_scan returns the number of a task's set, told to a scan; without a
+ * task that of a css_set which somebody holds. */
+static __always_inline u64 set_in_scan(struct task_struct *task, struct css_set *css, struct seq_file *seq)
 {
 	u32 where = IN_SCAN;
 	struct set_room *room = bpf_map_lookup_elem(&set_rooms, &where);
 
-	if (!room || !read_set(room, css))
+	if (!room)
 		return 0;
-	return known_set(room, where, seq, 0, css);
+	room->task = task;
+	room->css = css;
+	return read_set(where) ? known_set(room, where, seq) : 0;
 }
 
 /* living returns a thread of the process that has not begun to exit: a leader
@@ -274,7 +301,7 @@ static __always_inline u64 set_of_child(struct task_struct *creator, struct task
 	if (shared_css && c->css == css && c->moves == moves && c->told.as_of == epoch &&
 	    c->start == leader->start_boottime && c->tgid == (u32)leader->tgid)
 		return c->told.number;
-	u64 number = set_of(child, IN_FORK, 0);
+	u64 number = set_of(child, IN_FORK);
 
 	if (number && shared_css && css == (u64)BPF_CORE_READ(leader, cgroups) &&
 	    css == (u64)BPF_CORE_READ(child, cgroups)) {

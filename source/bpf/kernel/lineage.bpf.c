@@ -75,7 +75,7 @@ int BPF_PROG(executed, struct task_struct *task, int tid, struct linux_binprm *b
 		return 0;
 	if (tid != task->pid) {
 		r->head.flags = BY_THREAD;
-		r->set = set_of(task, IN_EXEC, 0);
+		r->set = set_of(task, IN_EXEC);
 	}
 	fill_owner(&r->owner, task);
 	bpf_core_read(&r->comm, sizeof(r->comm), &task->comm);
@@ -110,7 +110,8 @@ int exited(u64 *ctx)
 	struct task_struct *task = (void *)ctx[0];
 	struct task_struct *leader = task->group_leader;
 	struct signal_struct *signal = task->signal;
-	struct exited r = {.head = {.kind = EXITED, .time = bpf_ktime_get_boot_ns()}};
+	u32 zero = 0;
+	struct exited *r = bpf_map_lookup_elem(&exit_room, &zero);
 
 	if (has_group_dead) {
 		if (!(ctx[1] & 1))
@@ -118,14 +119,16 @@ int exited(u64 *ctx)
 	} else if (signal->live.counter != 0) {
 		return 0;
 	}
-	if (!fill_id(&r.id, leader))
+	if (!r || !fill_id(&r->id, leader))
 		return 0;
-	fill_adopter(&r.adopter, task);
+	r->head.kind = EXITED;
+	r->head.time = bpf_ktime_get_boot_ns();
+	r->adopter.pid = 0;
+	fill_adopter();
+	fill_usage();
 	// wait_task_zombie
-	r.status = signal->flags & SIGNAL_GROUP_EXIT ? signal->group_exit_code : leader->exit_code;
-	r.maxrss = signal->maxrss;
-	fill_usage(&r, task);
-	put(&r, sizeof(r), r.head.time);
+	r->status = signal->flags & SIGNAL_GROUP_EXIT ? signal->group_exit_code : leader->exit_code;
+	put(r, sizeof(*r), r->head.time);
 	return 0;
 }
 
@@ -136,7 +139,7 @@ static __always_inline void tell_move(struct task_struct *task)
 	__sync_fetch_and_add(&shared.moves, 1);
 	if (task->pid != task->tgid || !fill_id(&r.id, task))
 		return;
-	r.set = set_of(task, IN_MOVE, 0);
+	r.set = set_of(task, IN_MOVE);
 	put(&r, sizeof(r), r.head.time);
 }
 
@@ -199,7 +202,7 @@ int seen(struct bpf_iter__task *ctx)
 		r.head.flags |= SUBREAPER;
 	if (task->exit_state && task->signal->nr_threads <= 1)
 		r.head.flags |= ZOMBIE;
-	r.set = set_of(task->flags & PF_EXITING ? living(task) : task, IN_SCAN, seq);
+	r.set = set_in_scan(task->flags & PF_EXITING ? living(task) : task, 0, seq);
 	bpf_seq_write(seq, &r, sizeof(r) - sizeof(r.inner) + fill_inner(&r, task));
 	return 0;
 }
@@ -224,7 +227,7 @@ int self(struct bpf_iter__task *ctx)
 	}
 	struct css_set *roots = BPF_CORE_READ(task, nsproxy, cgroup_ns, root_cset);
 
-	r.set = set_of_roots(roots, ctx->meta->seq);
+	r.set = set_in_scan(0, roots, ctx->meta->seq);
 	if (bpf_seq_write(ctx->meta->seq, &r, sizeof(r)) == 0)
 		shared.self = 1;
 	return 0;
