@@ -219,8 +219,6 @@ func (d *decoder) exited(b []byte, e *process.Event) {
 // found it doing, as wait4(2) does (cputime_adjust).
 func cpuTime(utime, stime, runtime uint64) (user, system time.Duration) {
 	switch {
-	case runtime <= utime+stime:
-		return time.Duration(utime), time.Duration(stime)
 	case stime == 0:
 		return time.Duration(runtime), 0
 	case utime == 0:

@@ -1,0 +1,166 @@
+package bpf
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/proclineage/lineage/internal/linuxtest"
+	"github.com/proclineage/lineage/process"
+)
+
+func TestMoves(t *testing.T) {
+	linuxtest.Need(t, linuxtest.Cgroups)
+	w := newWatch(t, Options{})
+	first, second := linuxtest.NewCgroup(t), linuxtest.NewCgroup(t)
+	a := linuxtest.Start(t)
+	b := a.Fork()
+	w.check(b, a.PID, a.PID)
+	b.Move(first)
+	if p := w.check(b, a.PID, a.PID); p.Cgroup.Group != first.Path {
+		t.Errorf("container group %q, want %q", p.Cgroup.Group, first.Path)
+	}
+	c := b.Fork()
+	w.check(c, b.PID, b.PID)
+	c.Move(second)
+	d := c.Fork()
+	c.Move(first)
+	w.check(c, b.PID, b.PID)
+	if p := w.check(d, c.PID, c.PID); p.Cgroup.Group != second.Path {
+		t.Errorf("container group %q, want %q", p.Cgroup.Group, second.Path)
+	}
+	if e := w.one(process.Fork, d.PID); e.Cgroup.Group != second.Path {
+		t.Errorf("born in %q, want %q", e.Cgroup.Group, second.Path)
+	}
+	a.NewThread()
+	a.ExitLeader() // who is not moved with the others
+	a.Move(second)
+	e := a.Fork()
+	w.check(e, a.PID, a.PID)
+	if p := w.scan()[a.PID]; p.Cgroup.Group != second.Path {
+		t.Errorf("container group %q in a scan, want %q", p.Cgroup.Group, second.Path)
+	}
+	if unified := linuxtest.NewUnifiedCgroup(t); unified != nil {
+		b.Move(unified)
+		w.check(b, a.PID, a.PID)
+		f := c.Clone(linuxtest.CloneOptions{Cgroup: unified})
+		w.check(f, c.PID, c.PID)
+		w.check(c.Fork(), c.PID, c.PID)
+	}
+}
+
+// A path is known although the cgroup is gone when somebody asks.
+func TestRemovedCgroup(t *testing.T) {
+	linuxtest.Need(t, linuxtest.Cgroups)
+	w := newWatch(t, Options{})
+	a := linuxtest.Start(t)
+	b := a.Fork()
+	home := linuxtest.NewCgroup(t)
+	dir := filepath.Join(home.Dir, "one", "two")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	b.Move(&linuxtest.Cgroup{Dir: dir})
+	want := membership(t, b.PID)
+	c := b.Fork()
+	c.Exit(0)
+	z := b.Fork()
+	b.Move(home)
+	z.Move(home)
+	b.Wait(c)
+	for _, name := range []string{dir, filepath.Dir(dir)} {
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.drain()
+	for _, e := range []process.Event{w.of(process.Moved, b.PID)[0], w.one(process.Fork, c.PID), w.one(process.Fork, z.PID)} {
+		if e.Cgroup.Membership != want || e.Cgroup.Group != home.Path+"/one/two" {
+			t.Errorf("%v of %v in %q, want %q", e.Kind, e.ID, e.Cgroup.Membership, want)
+		}
+	}
+	w.check(b, a.PID, a.PID)
+}
+
+// A zombie is in the cgroups that it was in.
+func TestCgroupOfZombie(t *testing.T) {
+	linuxtest.Need(t, linuxtest.Cgroups)
+	w := newWatch(t, Options{})
+	a := linuxtest.Start(t)
+	g := linuxtest.NewCgroup(t)
+	b := a.Fork()
+	b.Move(g)
+	want := membership(t, b.PID)
+	b.Exit(0)
+	if e := w.scan()[b.PID]; !e.Zombie || e.Cgroup.Membership != want {
+		t.Errorf("zombie %t, in %q, want %q", e.Zombie, e.Cgroup.Membership, want)
+	}
+}
+
+// Another name makes doubtful what was told before, and is told from then on.
+func TestRenamedCgroup(t *testing.T) {
+	linuxtest.Need(t, linuxtest.Cgroups)
+	w := newWatch(t, Options{})
+	g := linuxtest.NewCgroup(t)
+	if g.Unified() {
+		t.Skip("cgroups of version 2 are not renamed")
+	}
+	a := linuxtest.Start(t)
+	a.Move(g)
+	w.check(a, self, self)
+	if err := os.Rename(g.Dir, g.Dir+".renamed"); err != nil {
+		t.Fatal(err)
+	}
+	losses := 0
+	for _, e := range w.drain() {
+		if e.Kind == process.Loss {
+			losses++
+		}
+	}
+	if losses != 1 {
+		t.Errorf("%d losses, want one", losses)
+	}
+	w.scan()
+	p := w.check(a, self, self)
+	if !strings.HasSuffix(p.Cgroup.Group, ".renamed") || p.Evidence == process.Unknown {
+		t.Errorf("container group %q, %v", p.Cgroup.Group, p.Evidence)
+	}
+	w.check(a.Fork(), a.PID, a.PID)
+	if err := os.Rename(g.Dir+".renamed", g.Dir); err != nil {
+		t.Fatal(err)
+	}
+	w.drain()
+	w.check(a.Fork(), a.PID, a.PID)
+}
+
+// The membership of every process is what /proc shows.
+func TestMembershipsAreThoseOfProcfs(t *testing.T) {
+	w := newWatch(t, Options{})
+	found := w.scan()
+	compared := 0
+	for pid, e := range found {
+		st, err := linuxtest.ReadStat(pid)
+		if err != nil || e.Zombie || st.State == 'Z' || st.Flags&4 != 0 || process.FromTicks(st.Start) != e.ID.Start/1e7*1e7 {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cgroup"))
+		if err != nil || len(w.of(process.Moved, pid)) > 0 {
+			continue
+		}
+		compared++
+		if e.Cgroup.Membership != string(text) {
+			t.Errorf("%v (%s) is in %q, want %q", e.ID, e.Name, e.Cgroup.Membership, text)
+		}
+		if st.PPID != e.Parent.PID || !e.Kernel && st.Name != e.Name || max(st.PGRP, 0) != e.GroupID || max(st.Session, 0) != e.SessionID || st.TTY != e.TTY {
+			again, err := linuxtest.ReadStat(pid)
+			if err == nil && again == st {
+				t.Errorf("%+v, want %+v", e, st)
+			}
+		}
+	}
+	if compared < 2 {
+		t.Errorf("%d of %d processes could be compared", compared, len(found))
+	}
+}

@@ -1,0 +1,117 @@
+package bpf
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/proclineage/lineage/internal/linuxtest"
+	"github.com/proclineage/lineage/process"
+)
+
+// asEnv tells the test binary to say what Open says, and whether it works.
+const asEnv = "LINEAGE_TEST_OPEN"
+
+// CAP_BPF and CAP_PERFMON are all that it takes, and less is told.
+func TestPrivileges(t *testing.T) {
+	if os.Getenv(asEnv) != "" {
+		open(t)
+		return
+	}
+	linuxtest.Need(t, linuxtest.BPF, linuxtest.Root)
+	for _, test := range []struct {
+		name string
+		caps []uintptr
+		want string
+	}{
+		{"both", []uintptr{unix.CAP_BPF, unix.CAP_PERFMON}, "works"},
+		{"one", []uintptr{unix.CAP_BPF}, "bpf: permission denied: it takes CAP_PERFMON as well; run as root, or give both to the program (setcap cap_bpf,cap_perfmon+ep)"},
+		{"none", nil, "bpf: permission denied: it takes CAP_BPF and CAP_PERFMON as well; run as root, or give both to the program (setcap cap_bpf,cap_perfmon+ep)"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var out [2]*os.File
+			var err error
+			if out[0], out[1], err = os.Pipe(); err != nil {
+				t.Fatal(err)
+			}
+			defer out[0].Close()
+			cmd := exec.Command("/proc/self/exe", "-test.run=^TestPrivileges$")
+			cmd.Env = append(os.Environ(), asEnv+"=1")
+			cmd.ExtraFiles = []*os.File{out[1]}
+			const nobody = 65534
+			cmd.SysProcAttr = &syscall.SysProcAttr{
+				Credential:  &syscall.Credential{Uid: nobody, Gid: nobody},
+				AmbientCaps: test.caps,
+			}
+			text, err := cmd.CombinedOutput()
+			out[1].Close()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, text)
+			}
+			got := make([]byte, 1024)
+			n, _ := out[0].Read(got)
+			if string(got[:n]) != test.want {
+				t.Errorf("%q, want %q", got[:n], test.want)
+			}
+		})
+	}
+}
+
+func open(t *testing.T) {
+	says := func() string {
+		s, err := Open(Options{Buffer: 64 << 10})
+		if err != nil {
+			if !errors.Is(err, fs.ErrPermission) {
+				t.Error("not a lack of permission")
+			}
+			return err.Error()
+		}
+		defer s.Close()
+		n := 0
+		if err := s.Scan(t.Context(), func(*process.Event) { n++ }); err != nil || n < 2 {
+			t.Errorf("%d processes, %v", n, err)
+		}
+		if err := exec.Command("/proc/self/exe", "-test.run=^$").Run(); err != nil {
+			t.Error(err)
+		}
+		told := map[process.Kind]int{}
+		if err := s.Drain(func(e *process.Event) { told[e.Kind]++ }); err != nil {
+			t.Error(err)
+		}
+		if told[process.Fork] == 0 || told[process.Exec] == 0 || told[process.Exited] == 0 {
+			t.Errorf("told %v", told)
+		}
+		return "works"
+	}
+	if _, err := os.NewFile(3, "told").WriteString(says()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestClosed(t *testing.T) {
+	linuxtest.Need(t, linuxtest.BPF)
+	s, err := Open(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Name() != Name || len(s.Limits()) != 0 {
+		t.Errorf("%s, %v", s.Name(), s.Limits())
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Drain(nil); !errors.Is(err, os.ErrClosed) {
+		t.Error(err)
+	}
+	if err := s.Scan(t.Context(), nil); !errors.Is(err, os.ErrClosed) {
+		t.Error(err)
+	}
+	if err := s.Close(); !errors.Is(err, os.ErrClosed) {
+		t.Error(err)
+	}
+}
