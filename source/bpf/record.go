@@ -238,10 +238,8 @@ func owner(b []byte) process.Owner {
 }
 
 func untilNUL(b []byte) []byte {
-	if i := bytes.IndexByte(b, 0); i >= 0 {
-		return b[:i]
-	}
-	return b
+	before, _, _ := bytes.Cut(b, []byte{0})
+	return before
 }
 
 // interned keeps the strings made so far, which are needed again and again,

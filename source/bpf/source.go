@@ -116,7 +116,6 @@ func (s *Source) free() error {
 // drops is the map of the records that had no room, one for each processor.
 type drops struct {
 	m    *ebpf.Map
-	told uint64 // shared.dropped as of the last Loss
 	each []drop
 }
 

@@ -53,6 +53,7 @@ struct set_room {
 	struct css_set *css; /* the task's, or another one where there is no task */
 	struct set set;
 	struct cgroup *cgroup[MAX_HIERARCHIES];
+	char link[128]; /* a struct cgrp_cset_link */
 	struct line line;
 };
 
@@ -75,12 +76,16 @@ static __always_inline bool read_css(struct set_room *room)
 		room->set.serial[i] = 0;
 		if (node == head)
 			continue;
-		struct cgrp_cset_link *link = (void *)node - bpf_core_field_offset(struct cgrp_cset_link, cgrp_link);
-		struct cgroup *cgroup = BPF_CORE_READ(link, cgrp);
+		/* The whole link, since each call of the helper costs. */
+		void *link = (void *)node - bpf_core_field_offset(struct cgrp_cset_link, cgrp_link);
+
+		if (bpf_probe_read_kernel(room->link, bpf_core_type_size(struct cgrp_cset_link), link))
+			return false;
+		struct cgroup *cgroup = *(void **)(room->link + bpf_core_field_offset(struct cgrp_cset_link, cgrp));
 
 		room->cgroup[i] = cgroup;
 		room->set.serial[i] = BPF_CORE_READ(cgroup, self.serial_nr);
-		node = BPF_CORE_READ(node, next);
+		node = *(void **)(room->link + bpf_core_field_offset(struct cgrp_cset_link, cgrp_link.next));
 		n++;
 	}
 	room->set.n = n;

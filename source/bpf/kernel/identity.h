@@ -34,25 +34,41 @@ static __always_inline u32 nr(struct pid *pid)
 	return (u64)u.ns == shared.ns ? u.nr : 0;
 }
 
-/* inode is the inode of a pidfd of the process, zero before 6.9. */
-static __always_inline u64 inode(struct pid *pid)
+/* group_nr is nr for a pid that the verifier knows as one, which is read
+ * without a call of a helper. */
+static __always_inline u32 group_nr(struct pid *pid)
 {
-	if (bpf_core_field_exists(struct pid, ino))
-		return BPF_CORE_READ(pid, ino);
-	return 0;
+	if (shared.level || !pid)
+		return nr(pid);
+	return pid->numbers[0].nr;
 }
 
 /* fill_id says who a process is, given its leader. It returns false where it
- * is not in our PID namespace. */
+ * is not in our PID namespace. The inode, of its pidfds, is zero before 6.9. */
 static __always_inline bool fill_id(struct id *id, struct task_struct *leader)
+{
+	struct pid *pid = leader->thread_pid;
+
+	id->pid = shared.level ? nr(pid) : (u32)leader->tgid;
+	if (!id->pid)
+		return false;
+	id->start = leader->start_boottime;
+	if (bpf_core_field_exists(struct pid, ino) && pid)
+		id->inode = pid->ino;
+	return true;
+}
+
+/* fill_id_at is fill_id where the verifier does not know what it is given. */
+static __always_inline bool fill_id_at(struct id *id, struct task_struct *leader)
 {
 	struct pid *pid = BPF_CORE_READ(leader, thread_pid);
 
-	id->pid = shared.level ? nr(pid) : BPF_CORE_READ(leader, tgid);
+	id->pid = shared.level ? nr(pid) : (u32)BPF_CORE_READ(leader, tgid);
 	if (!id->pid)
 		return false;
 	id->start = BPF_CORE_READ(leader, start_boottime);
-	id->inode = inode(pid);
+	if (bpf_core_field_exists(struct pid, ino))
+		id->inode = BPF_CORE_READ(pid, ino);
 	return true;
 }
 
@@ -62,7 +78,7 @@ static __always_inline u64 fill_inner(struct process *r, struct task_struct *lea
 {
 	struct pid *pid = leader->thread_pid;
 	u64 first = shared.level + 1;
-	u32 level = BPF_CORE_READ(pid, level);
+	u32 level = pid ? pid->level : 0;
 
 	if (level < first)
 		return 0;
@@ -98,46 +114,56 @@ struct {
 	__type(value, struct exited);
 } exit_room SEC(".maps");
 
-/* fill_adopter says who adopts the children of the current process, whose last
- * thread ends (find_new_reaper). It stays zero where that one is beyond reach.
- * The verifier looks at this function by itself, and at the next one. */
-__noinline int fill_adopter(void)
+/* fill_subreaper says which subreaper adopts the children of the current
+ * process, whose last thread ends (find_new_reaper). It returns false where
+ * there is none; where one may be beyond reach, who adopts stays not known. The
+ * verifier looks at this function by itself, and at the next one. */
+__noinline int fill_subreaper(void)
 {
 	u32 zero = 0;
 	struct exited *r = bpf_map_lookup_elem(&exit_room, &zero);
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct pid *pid = BPF_CORE_READ(task, thread_pid);
-	struct signal_struct *signal = BPF_CORE_READ(task, signal);
 	u32 level = BPF_CORE_READ(pid, level);
 
 	if (!r)
-		return 0;
-	if (BPF_CORE_READ_BITFIELD_PROBED(signal, has_child_subreaper)) {
-		int i;
+		return true;
+	for (int i = 0; i < MAX_ANCESTORS; i++) {
+		struct task_struct *child = task;
 
-		for (i = 0; i < MAX_ANCESTORS; i++) {
-			task = BPF_CORE_READ(task, real_parent);
-			pid = BPF_CORE_READ(task, thread_pid);
-			if (BPF_CORE_READ(task, tgid) == 0 || BPF_CORE_READ(pid, level) != level)
-				break;
-			signal = BPF_CORE_READ(task, signal);
-			if (is_subreaper(signal) && BPF_CORE_READ(signal, live.counter) > 0)
-				return fill_id(&r->adopter, BPF_CORE_READ(task, group_leader));
-		}
-		if (i == MAX_ANCESTORS)
-			return 0;
-		task = (void *)bpf_get_current_task();
+		task = BPF_CORE_READ(task, real_parent);
 		pid = BPF_CORE_READ(task, thread_pid);
-	}
-	struct pid_namespace *ns = number(pid, level).ns;
+		if (task == child || BPF_CORE_READ(pid, level) != level)
+			return false; /* init_task is its own parent */
+		struct signal_struct *signal = BPF_CORE_READ(task, signal);
 
-	return fill_id(&r->adopter, BPF_CORE_READ(ns, child_reaper, group_leader));
+		if (is_subreaper(signal) && BPF_CORE_READ(signal, live.counter) > 0) {
+			fill_id_at(&r->adopter, BPF_CORE_READ(task, group_leader));
+			return true;
+		}
+	}
+	return true;
 }
 
-/* fill_usage adds up what the current process has used: what its threads that
- * are gone left behind (__exit_signal), and what those have that are there
- * still, as the leader is until it is waited for. */
-__noinline int fill_usage(void)
+/* fill_adopter says who adopts the children of the current process. */
+static __always_inline void fill_adopter(struct exited *r, struct task_struct *task)
+{
+	struct pid *pid = task->thread_pid;
+
+	r->adopter.pid = 0;
+	if (BPF_CORE_READ_BITFIELD_PROBED(task->signal, has_child_subreaper) && fill_subreaper())
+		return;
+	if (pid->level == 0) {
+		fill_id(&r->adopter, pid->numbers[0].ns->child_reaper->group_leader);
+		return;
+	}
+	struct pid_namespace *ns = number(pid, pid->level).ns;
+
+	fill_id_at(&r->adopter, BPF_CORE_READ(ns, child_reaper, group_leader));
+}
+
+/* add_threads adds up what the threads of the current process have used. */
+__noinline int add_threads(void)
 {
 	u32 zero = 0;
 	struct exited *r = bpf_map_lookup_elem(&exit_room, &zero);
@@ -149,12 +175,6 @@ __noinline int fill_usage(void)
 
 	if (!r)
 		return 0;
-	r->utime = BPF_CORE_READ(signal, utime);
-	r->stime = BPF_CORE_READ(signal, stime);
-	r->runtime = BPF_CORE_READ(signal, sum_sched_runtime);
-	r->maxrss = BPF_CORE_READ(signal, maxrss);
-	r->read = io ? BPF_CORE_READ(signal, ioac.read_bytes) : 0;
-	r->written = io ? BPF_CORE_READ(signal, ioac.write_bytes) : 0;
 	for (int i = 0; i < MAX_THREADS && node && node != head; i++) {
 		task = (void *)node - bpf_core_field_offset(struct task_struct, thread_node);
 		r->utime += BPF_CORE_READ(task, utime);
@@ -167,6 +187,31 @@ __noinline int fill_usage(void)
 		node = BPF_CORE_READ(node, next);
 	}
 	return 0;
+}
+
+/* fill_usage says what the current process has used: what its threads that are
+ * gone left behind (__exit_signal), and what those have that are there still,
+ * as the leader is until it is waited for. */
+static __always_inline void fill_usage(struct exited *r, struct task_struct *task)
+{
+	struct signal_struct *signal = task->signal;
+	bool io = bpf_core_field_exists(struct task_struct, ioac.read_bytes);
+
+	r->utime = signal->utime;
+	r->stime = signal->stime;
+	r->runtime = signal->sum_sched_runtime;
+	r->maxrss = signal->maxrss;
+	r->read = io ? signal->ioac.read_bytes : 0;
+	r->written = io ? signal->ioac.write_bytes : 0;
+	if (signal->nr_threads != 1) {
+		add_threads();
+		return;
+	}
+	r->utime += task->utime;
+	r->stime += task->stime;
+	r->runtime += task->se.sum_exec_runtime;
+	r->read += io ? task->ioac.read_bytes : 0;
+	r->written += io ? task->ioac.write_bytes : 0;
 }
 
 #endif

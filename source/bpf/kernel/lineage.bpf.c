@@ -25,8 +25,8 @@ static __always_inline void fill_facts(struct process *r, struct task_struct *le
 		r->head.flags |= KERNEL;
 	fill_owner(&r->owner, leader);
 	bpf_core_read(&r->comm, sizeof(r->comm), &leader->comm);
-	r->group = nr(signal->pids[TYPE_PGID]);
-	r->session = nr(signal->pids[TYPE_SID]);
+	r->group = group_nr(signal->pids[TYPE_PGID]);
+	r->session = group_nr(signal->pids[TYPE_SID]);
 	if (tty) {
 		// new_encode_dev(tty_devnum(tty))
 		u32 major = tty->driver->major;
@@ -123,9 +123,8 @@ int exited(u64 *ctx)
 		return 0;
 	r->head.kind = EXITED;
 	r->head.time = bpf_ktime_get_boot_ns();
-	r->adopter.pid = 0;
-	fill_adopter();
-	fill_usage();
+	fill_adopter(r, task);
+	fill_usage(r, task);
 	// wait_task_zombie
 	r->status = signal->flags & SIGNAL_GROUP_EXIT ? signal->group_exit_code : leader->exit_code;
 	put(r, sizeof(*r), r->head.time);

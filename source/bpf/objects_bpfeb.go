@@ -203,5 +203,5 @@ func _ProgramsClose(closers ...io.Closer) error {
 
 // Do not access this directly.
 //
-//go:embed programs_bpfeb.o
+//go:embed objects_bpfeb.o
 var _ProgramsBytes []byte
