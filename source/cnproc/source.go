@@ -13,6 +13,10 @@
 // before proc_exit_connector), and that of an exec after the parent in vfork(2)
 // goes on; moves between cgroups have no message. Who must not be late there
 // has to read the process besides.
+//
+// Known fault: the exit of a process that Scan is just reading can be drained
+// before Scan tells of the process, which then stays alive for who applies
+// both. Who scans while processes end has to check afterwards what was seen.
 package cnproc
 
 import (
