@@ -273,7 +273,8 @@ func (t *Tree) ChildrenByID(id process.ID) ([]process.Process, error) {
 	return t.AppendChildrenByID([]process.Process{}, id)
 }
 
-// AppendChildren appends to dst what [Tree.Children] returns.
+// AppendChildren appends to dst what [Tree.Children] returns. As with all that
+// read every process, the reading allocates.
 func (t *Tree) AppendChildren(dst []process.Process, pid int) ([]process.Process, error) {
 	return t.appendBelow(dst, subject{pid: pid}, 1)
 }
@@ -369,7 +370,8 @@ func (t *Tree) InGroup(path string) ([]process.Process, error) {
 	return t.AppendInGroup([]process.Process{}, path)
 }
 
-// AppendInGroup appends to dst what [Tree.InGroup] returns.
+// AppendInGroup appends to dst what [Tree.InGroup] returns. As with all that
+// read every process, the reading allocates.
 func (t *Tree) AppendInGroup(dst []process.Process, path string) ([]process.Process, error) {
 	return t.appendWhere(dst, func(r process.Ref) bool {
 		c := t.table.Cgroup(r)
