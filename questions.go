@@ -387,7 +387,7 @@ func (t *Tree) appendWhere(dst []process.Process, keep func(process.Ref) bool) (
 	n := len(dst)
 	t.mu.RLock()
 	for r := range t.table.All() {
-		if s := t.table.State(r); (s == process.Alive || s == process.Zombie) && keep(r) {
+		if there(t.table.State(r)) && keep(r) {
 			dst = append(dst, t.table.Process(r))
 		}
 	}

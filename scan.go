@@ -60,7 +60,7 @@ func (t *Tree) endUnseen(since process.Instant) {
 	var unseen []process.ID
 	t.mu.RLock()
 	for r := range t.table.All() {
-		if p := t.table.Process(r); (p.State == process.Alive || p.State == process.Zombie) && p.AsOf < since {
+		if p := t.table.Process(r); there(p.State) && p.AsOf < since {
 			unseen = append(unseen, p.ID)
 		}
 	}
@@ -85,7 +85,7 @@ func (t *Tree) sweep(n int) {
 		if t.hand = t.table.After(t.hand); t.hand == 0 {
 			t.hand = t.table.After(0)
 		}
-		if s := t.table.State(t.hand); s == process.Alive || s == process.Zombie {
+		if there(t.table.State(t.hand)) {
 			ids = append(ids, t.table.ID(t.hand))
 		}
 	}
@@ -99,10 +99,7 @@ func (t *Tree) sweep(n int) {
 
 // look takes in the end of a known process.
 func (t *Tree) look(id process.ID) {
-	if _, err := t.source.Check(id, ""); !errors.Is(err, source.ErrGone) {
-		return
+	if _, err := t.source.Check(id, ""); errors.Is(err, source.ErrGone) {
+		t.gone(id)
 	}
-	t.mu.Lock()
-	t.table.Apply(&process.Event{Kind: process.Gone, Time: now(), ID: id})
-	t.mu.Unlock()
 }

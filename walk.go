@@ -109,11 +109,11 @@ func (t *Tree) tryClimb(w *walk, q subject, depth int, fresh bool) error {
 			}
 			q.pid = id.PID // another one if it was the TID of a thread
 		case !id.Same(w.learn) && (err == nil || errors.Is(err, ErrNotFound)):
-			t.apply(&process.Event{Kind: process.Gone, Time: now(), ID: w.learn})
+			t.gone(w.learn)
 			continue
 		}
 		switch {
-		case errors.As(err, new(*IncompleteError)):
+		case errors.Is(err, ErrIncomplete):
 			return t.stop(w, q, depth, err)
 		case err != nil:
 			return &IncompleteError{PID: w.learn.PID, Err: err}
@@ -196,11 +196,14 @@ func (t *Tree) find(q subject) process.Ref {
 		return t.table.ByID(q.id)
 	}
 	r := t.table.ByPID(q.pid)
-	if s := t.table.State(r); r != 0 && s != process.Alive && s != process.Zombie {
+	if !there(t.table.State(r)) {
 		return 0
 	}
 	return r
 }
+
+// there reports whether a process in the state holds its PID.
+func there(s process.State) bool { return s == process.Alive || s == process.Zombie }
 
 // verify asks whether the chain in w still holds, and learns what does not.
 func (t *Tree) verify(w *walk, fresh bool) (changed bool, err error) {
@@ -217,7 +220,7 @@ func (t *Tree) verify(w *walk, fresh bool) (changed bool, err error) {
 		st, err := t.ask(w, i, fresh)
 		switch {
 		case errors.Is(err, source.ErrGone):
-			t.apply(&process.Event{Kind: process.Gone, Time: now(), ID: l.id})
+			t.gone(l.id)
 			return true, nil
 		case err != nil && i == 0:
 			return false, about(l.id.PID, err)
@@ -349,7 +352,7 @@ func (t *Tree) identify(pid int, e *process.Event) (known bool, err error) {
 		if !errors.Is(err, source.ErrGone) {
 			return false, err
 		}
-		t.apply(&process.Event{Kind: process.Gone, Time: now(), ID: id})
+		t.gone(id)
 	}
 	return false, t.source.Read(pid, e)
 }
@@ -362,7 +365,7 @@ func (t *Tree) recheck(id process.ID) bool {
 	r := t.table.ByID(id)
 	state, parent := t.table.State(r), t.table.Process(r).Parent.ID
 	t.mu.RUnlock()
-	if state != process.Alive && state != process.Zombie {
+	if !there(state) {
 		return false
 	}
 	var e process.Event
@@ -380,10 +383,17 @@ func (t *Tree) recheck(id process.ID) bool {
 		t.apply(&e)
 		return true
 	case err == nil, errors.Is(err, source.ErrGone):
-		t.apply(&process.Event{Kind: process.Gone, Time: now(), ID: id})
+		t.gone(id)
 		return true
 	}
 	return false
+}
+
+// gone takes in that a process has ended.
+func (t *Tree) gone(id process.ID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.table.Apply(&process.Event{Kind: process.Gone, Time: now(), ID: id})
 }
 
 // apply takes an event into memory. Each process that memory did not have pays

@@ -51,9 +51,6 @@ func (s *Source) check(h *handle, membership string, b *buffers) (source.Status,
 		if err := parseStat(text, &st); err != nil {
 			return source.Status{}, err
 		}
-		if st.gone() {
-			return source.Status{}, unix.ESRCH
-		}
 		moved, err := s.movedFrom(h, membership, b)
 		return source.Status{ParentPID: st.ppid, Moved: moved}, err
 	}
@@ -180,9 +177,6 @@ func (s *Source) open(h *handle, b *buffers) error {
 		var st stat
 		if err := parseStat(b.stat, &st); err != nil {
 			return err
-		}
-		if st.gone() {
-			return unix.ESRCH
 		}
 		h.id.Start, h.id.Precision = process.FromTicks(st.startTick), process.ToTick
 		if !h.id.Same(id) {

@@ -171,9 +171,6 @@ func (s *Source) readInto(pid int, h *handle, b *buffers, e *process.Event) erro
 	if err := parseStat(b.stat, &st); err != nil {
 		return fmt.Errorf("/proc/%d/stat: %w", pid, err)
 	}
-	if st.gone() {
-		return unix.ESRCH
-	}
 	h.id.PID, h.id.Start, h.id.Precision = pid, process.FromTicks(st.startTick), process.ToTick
 	e.Zombie = st.dead() && st.threads <= 1
 	membership := b.cgroup
@@ -202,7 +199,7 @@ func (s *Source) readKnown(id process.ID, b *buffers, e *process.Event) bool {
 		return false
 	}
 	var st stat
-	if parseStat(b.stat, &st) != nil || process.FromTicks(st.startTick) != id.Start || st.exiting() || st.gone() {
+	if parseStat(b.stat, &st) != nil || process.FromTicks(st.startTick) != id.Start || st.exiting() {
 		return false
 	}
 	b.fill(e, id, &st, b.cgroup)

@@ -3,6 +3,8 @@ package procfs
 import (
 	"bytes"
 	"errors"
+
+	"golang.org/x/sys/unix"
 )
 
 // stat is what lineage needs of /proc/PID/stat, proc_pid_stat(5).
@@ -28,18 +30,15 @@ const (
 // kernel shows its v1 cgroups as "/" (proc_cgroup_show).
 func (s *stat) exiting() bool { return s.flags&flagExiting != 0 || s.dead() }
 
-// gone reports whether the process was being reaped when it was read: what
-// needs its signal handlers is no longer shown (lock_task_sighand), its parent
-// and its threads among it.
-func (s *stat) gone() bool { return s.threads == 0 }
-
 // dead reports whether the thread that was read has ended.
 func (s *stat) dead() bool { return s.state == 'Z' || s.state == 'X' || s.state == 'x' }
 
 var errStat = errors.New("not of the form of proc_pid_stat(5)")
 
 // parseStat reads the text of /proc/PID/stat. The name may hold any byte but
-// NUL, so it ends at the last parenthesis.
+// NUL, so it ends at the last parenthesis. It fails with ESRCH where the process
+// was being reaped: what needs its signal handlers is no longer shown then
+// (lock_task_sighand), its parent and its threads among it.
 func parseStat(b []byte, s *stat) error {
 	open, end := bytes.IndexByte(b, '('), bytes.LastIndexByte(b, ')')
 	if open < 0 || end < open || len(b) < end+4 || b[end+1] != ' ' || b[end+3] != ' ' {
@@ -79,6 +78,9 @@ func parseStat(b []byte, s *stat) error {
 	}
 	if s.ppid < 0 {
 		return errStat
+	}
+	if s.threads == 0 {
+		return unix.ESRCH
 	}
 	return nil
 }
