@@ -13,7 +13,7 @@ import (
 
 // stepper is a source that calls do before its nth call.
 type stepper struct {
-	source.Source
+	source.Reader
 	n  int
 	do func()
 }
@@ -26,12 +26,12 @@ func (s *stepper) step() {
 
 func (s *stepper) Read(pid int, e *process.Event) error {
 	s.step()
-	return s.Source.Read(pid, e)
+	return s.Reader.Read(pid, e)
 }
 
 func (s *stepper) Check(id process.ID, membership string) (source.Status, error) {
 	s.step()
-	return s.Source.Check(id, membership)
+	return s.Reader.Check(id, membership)
 }
 
 // TestInterleavings changes the chain of a process between any two calls that
@@ -91,10 +91,10 @@ func TestInterleavings(t *testing.T) {
 								t.Fatal(err)
 							}
 						}
-						s := &stepper{Source: tree.source, n: n, do: func() { c.change(x) }}
+						s := &stepper{Reader: tree.source, n: n, do: func() { c.change(x) }}
 						tree.source = s
 						got, err := ask(tree, x.d.PID)
-						tree.source = s.Source
+						tree.source = s.Reader
 						reached := s.n < 0
 						if !reached {
 							c.change(x)

@@ -18,14 +18,14 @@ import (
 
 // meddler is a source that lets a test step in.
 type meddler struct {
-	source.Source
+	source.Reader
 	scan  func(emit func(*process.Event), e *process.Event) error // for each event of a scan
 	reads atomic.Int64
 }
 
 func (m *meddler) Scan(ctx context.Context, emit func(*process.Event)) error {
 	var failed error
-	err := m.Source.Scan(ctx, func(e *process.Event) {
+	err := m.Reader.Scan(ctx, func(e *process.Event) {
 		if failed != nil {
 			return
 		}
@@ -40,11 +40,11 @@ func (m *meddler) Scan(ctx context.Context, emit func(*process.Event)) error {
 
 func (m *meddler) Read(pid int, e *process.Event) error {
 	m.reads.Add(1)
-	return m.Source.Read(pid, e)
+	return m.Reader.Read(pid, e)
 }
 
 func meddle(tree *Tree) *meddler {
-	m := &meddler{Source: tree.source}
+	m := &meddler{Reader: tree.source}
 	tree.source = m
 	return m
 }

@@ -57,7 +57,7 @@ const DefaultMaxUpdateInterval = 10 * time.Second
 // error an [IncompleteError].
 type Tree struct {
 	proc   *procfs.Source
-	source source.Source
+	source source.Reader
 	log    *slog.Logger
 	every  time.Duration
 	closed atomic.Bool

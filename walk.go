@@ -272,7 +272,7 @@ func (t *Tree) ask(w *walk, i int, fresh bool) (source.Status, error) {
 
 // learn reads the process that has the PID or the TID and all above it that is
 // not in memory, and returns its ID: a zero one, with the error of
-// [source.Source.Read], where it cannot be read. The error is an
+// [source.Reader.Read], where it cannot be read. The error is an
 // IncompleteError where one above it cannot be read, and nil where something
 // ended meanwhile, which memory then shows as a gap.
 func (t *Tree) learn(pid int) (process.ID, error) {

@@ -12,7 +12,8 @@ import (
 )
 
 // A Source learns of the processes of a host and tells what it learns as
-// events. Its methods may be called from several goroutines at once.
+// events. Its methods, those of [Reader] and [Live] among them, may be called
+// from several goroutines at once.
 type Source interface {
 	// Name is what the source is called in options and in output.
 	Name() string
@@ -20,17 +21,25 @@ type Source interface {
 	// Limits names what the source cannot tell, whatever it is asked.
 	Limits() []Limit
 
-	// Scan reads every process there is and hands each to emit as an event
-	// of kind Seen, which is valid only during the call. All processes
+	// Scan tells of every process there is and hands each to emit as an
+	// event of kind Seen, which is valid only during the call. All processes
 	// that live from the beginning to the end of the scan are among them.
 	// A process that ends meanwhile, or that the caller may not read, is
 	// left out. With an error, what was emitted holds all the same, but is
 	// not all.
 	Scan(ctx context.Context, emit func(*process.Event)) error
 
+	// Close frees what the source holds. The source must not be used after.
+	Close() error
+}
+
+// A Reader is a source that can be asked about single processes.
+type Reader interface {
+	Source
+
 	// Read reads the process that holds the PID, or whose thread has it as
 	// its TID, into e, an event of kind Seen. Its Parent has only a PID:
-	// who holds that one is the caller's to find out, see [Source.Check].
+	// who holds that one is the caller's to find out, see [Reader.Check].
 	// It fails with ErrGone or ErrHidden.
 	Read(pid int, e *process.Event) error
 
@@ -39,12 +48,30 @@ type Source interface {
 	// with ErrGone where the process has ended and been reaped, also if
 	// its PID is held by another process by now, and with ErrHidden.
 	Check(id process.ID, membership string) (Status, error)
-
-	// Close frees what the source holds. The source must not be used after.
-	Close() error
 }
 
-// Status is what [Source.Check] finds.
+// A Live source tells what happens from the moment it is opened. To know all
+// processes: open, scan, drain, in this order, and the same after a Loss.
+type Live interface {
+	Source
+
+	// Pending reports whether there is anything to drain. It costs a few
+	// loads.
+	Pending() bool
+
+	// Drain hands to emit, in order, what has happened until the call and was
+	// not handed over before, as events that are each valid only during the
+	// call of emit. What was dropped comes as an event of kind Loss. An event
+	// counts as pending until emit has returned; emit must not call Drain.
+	// After an error the source has to be closed.
+	Drain(emit func(*process.Event)) error
+
+	// Wait returns when so much is pending that it should be drained soon
+	// for nothing to be lost, or with the error of ctx.
+	Wait(ctx context.Context) error
+}
+
+// Status is what [Reader.Check] finds.
 type Status struct {
 	// ParentPID is the PID of the parent, zero where that is in no PID
 	// namespace that the reader sees.
@@ -89,6 +116,11 @@ const (
 	// PID within one clock tick are taken for one unless a descriptor of
 	// the first is held.
 	TicksOnly
+	// ExitsLate limits promise 2, freshness: an exit is told of shortly
+	// after wait(2) can have returned it.
+	ExitsLate
+	// MovesUnseen says that a move to another cgroup is not told of.
+	MovesUnseen
 )
 
 var limitTexts = [...]string{
@@ -96,6 +128,8 @@ var limitTexts = [...]string{
 	ShortLivedUnseen: "short lives: a process that ends before it is read is never known",
 	ExitsUnseen:      "exits: that a process is gone is known, not when nor with which status",
 	TicksOnly:        "identity: a PID reused within 10 ms by another process can go unnoticed (needs Linux 6.9)",
+	ExitsLate:        "exits: told of shortly after the parent can know, so that each question has to read as well",
+	MovesUnseen:      "moves: that a process is in another cgroup is known when it is read, not when it happens",
 }
 
 // String returns a sentence for people.

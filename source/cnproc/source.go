@@ -20,7 +20,6 @@
 package cnproc
 
 import (
-	"context"
 	"errors"
 	"os"
 	"slices"
@@ -41,19 +40,11 @@ const Name = "cnproc"
 // bytes of twice as much, which is how the kernel counts.
 const DefaultBuffer = 8 << 20
 
-// A Reader reads processes from /proc. The source of package procfs is one.
-// The methods are those of [source.Source].
-type Reader interface {
-	Read(pid int, e *process.Event) error
-	Scan(ctx context.Context, emit func(*process.Event)) error
-	Limits() []source.Limit
-}
-
 // Options says how a [Source] works.
 type Options struct {
 	// Reader reads what the messages do not tell. It must be set, and is
 	// not closed with the source.
-	Reader Reader
+	Reader source.Reader
 	// Buffer is the size of the socket's queue in bytes. Zero means
 	// DefaultBuffer. Without CAP_NET_ADMIN it is at most
 	// /proc/sys/net/core/rmem_max.
@@ -63,16 +54,13 @@ type Options struct {
 }
 
 // A Source tells of all processes: through [Source.Drain] what happens to them
-// from the moment it is opened, and through [Source.Scan] which there are. To
-// know all processes: open, scan, drain, in this order, and the same after a
-// Loss.
-//
-// Its methods may be called from several goroutines at once.
+// from the moment it is opened, and through [Source.Scan] which there are. It
+// implements [source.Live].
 type Source struct {
 	conn   *netlink.Conn
 	raw    syscall.RawConn
 	fd     int // of conn
-	reader Reader
+	reader source.Reader
 	// wholeStatus says that the process ended as its last thread did.
 	wholeStatus bool
 	skew        uint64 // the monotonic clock of the reader minus the kernel's
@@ -108,7 +96,7 @@ func (*Source) Name() string { return Name }
 // were there before it, all of those that end before they are read, and
 // identities where the reader knows only ticks.
 func (s *Source) Limits() []source.Limit {
-	limits := []source.Limit{source.CreatorsUnseen, source.ShortLivedUnseen}
+	limits := []source.Limit{source.CreatorsUnseen, source.ShortLivedUnseen, source.ExitsLate, source.MovesUnseen}
 	if slices.Contains(s.reader.Limits(), source.TicksOnly) {
 		limits = append(limits, source.TicksOnly)
 	}

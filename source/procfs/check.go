@@ -10,7 +10,7 @@ import (
 	"github.com/proclineage/lineage/source"
 )
 
-// Check implements [source.Source]. With a membership, the source goes on
+// Check implements [source.Reader]. With a membership, the source goes on
 // holding what it opened for the next time, with an empty one, which is not
 // checked, it does not.
 //

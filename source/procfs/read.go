@@ -59,7 +59,7 @@ var (
 	taskPath   = []byte("task\x00")
 )
 
-// Read implements [source.Source].
+// Read implements [source.Reader].
 func (s *Source) Read(pid int, e *process.Event) error {
 	b := s.buffers.Get().(*buffers)
 	defer s.buffers.Put(b)

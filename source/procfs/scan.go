@@ -15,7 +15,7 @@ import (
 	"github.com/proclineage/lineage/source"
 )
 
-// Scan implements [source.Source].
+// Scan implements [source.Reader].
 func (s *Source) Scan(ctx context.Context, emit func(*process.Event)) error {
 	began := process.Instant(linux.Boottime())
 	pids, err := s.list()

@@ -45,7 +45,7 @@ var (
 	ErrForeignNamespace = errors.New("it shows another PID namespace than the one lineage runs in")
 )
 
-// Source is the procfs source. It implements [source.Source].
+// Source is the procfs source. It implements [source.Reader].
 type Source struct {
 	path    string
 	root    int // a descriptor of path
@@ -56,7 +56,7 @@ type Source struct {
 	buffers sync.Pool           // of *buffers
 }
 
-var _ source.Source = (*Source)(nil)
+var _ source.Reader = (*Source)(nil)
 
 // Features is what of the kernel the source found usable when it was opened.
 type Features struct {
@@ -167,7 +167,7 @@ func onlyUnified(membership []byte) bool {
 	return bytes.HasPrefix(membership, []byte("0::")) && bytes.Count(membership, []byte("\n")) == 1
 }
 
-// Name implements [source.Source].
+// Name implements [source.Reader].
 func (s *Source) Name() string { return Name }
 
 // Features returns what of the kernel the source uses.
@@ -177,7 +177,7 @@ func (s *Source) Features() Features { return s.has }
 // processes, and the most that it will hold.
 func (s *Source) Descriptors() (held, limit int) { return s.held.count() }
 
-// Limits implements [source.Source].
+// Limits implements [source.Reader].
 func (s *Source) Limits() []source.Limit {
 	limits := []source.Limit{source.CreatorsUnseen, source.ShortLivedUnseen, source.ExitsUnseen}
 	if !s.has.PIDFS {
@@ -186,7 +186,7 @@ func (s *Source) Limits() []source.Limit {
 	return limits
 }
 
-// Close implements [source.Source].
+// Close implements [source.Reader].
 func (s *Source) Close() error {
 	s.held.close()
 	return unix.Close(s.root)

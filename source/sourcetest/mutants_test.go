@@ -337,7 +337,7 @@ func TestMutants(t *testing.T) {
 				}
 				t.Run(name, func(t *testing.T) {
 					linuxtest.Need(t, scenes[i].needs...)
-					problems := scenes[i].perform(t, func(*testing.T) source.Source {
+					problems := scenes[i].perform(t, func(*testing.T) source.Reader {
 						m := &mutant{reference: reference{inodes: true}}
 						mu.break_(m)
 						return m

@@ -59,11 +59,11 @@ var scenes = []scene{
 // Run holds the source that open opens to all scenes, each in a subtest with
 // a source of its own, which Run closes. With -short the large crowds are
 // smaller ones.
-func Run(t *testing.T, open func(t *testing.T) source.Source) {
+func Run(t *testing.T, open func(t *testing.T) source.Reader) {
 	runScenes(t, open, testing.Short())
 }
 
-func runScenes(t *testing.T, open func(t *testing.T) source.Source, small bool) {
+func runScenes(t *testing.T, open func(t *testing.T) source.Reader, small bool) {
 	for _, s := range scenes {
 		t.Run(s.name, func(t *testing.T) {
 			linuxtest.Need(t, s.needs...)
@@ -76,7 +76,7 @@ func runScenes(t *testing.T, open func(t *testing.T) source.Source, small bool) 
 
 // perform plays the scene, with small crowds or large ones, and returns what
 // the source got wrong. A failure of the scene itself fails t.
-func (s scene) perform(t *testing.T, open func(t *testing.T) source.Source, small bool) []string {
+func (s scene) perform(t *testing.T, open func(t *testing.T) source.Reader, small bool) []string {
 	t.Helper()
 	r := &run{t: t, open: open, small: small}
 	r.reopen()
@@ -89,9 +89,9 @@ func (s scene) perform(t *testing.T, open func(t *testing.T) source.Source, smal
 // run is one performance of a scene.
 type run struct {
 	t     *testing.T
-	open  func(t *testing.T) source.Source
+	open  func(t *testing.T) source.Reader
 	small bool
-	src   source.Source
+	src   source.Reader
 	table *process.Table
 	test  *subject // the test binary
 
