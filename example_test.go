@@ -38,7 +38,7 @@ func ExampleTree_FindAllAncestorProcessIDsInSameCgroup() {
 }
 
 func ExampleTree_Lineage() {
-	tree, err := lineage.NewTree(lineage.Options{})
+	tree, err := lineage.NewTree(lineage.Options{Source: "procfs"})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -91,10 +91,10 @@ func TestInterleavings(t *testing.T) {
 								t.Fatal(err)
 							}
 						}
-						s := &stepper{Reader: tree.source, n: n, do: func() { c.change(x) }}
-						tree.source = s
+						s := &stepper{Reader: tree.reader, n: n, do: func() { c.change(x) }}
+						tree.reader = s
 						got, err := ask(tree, x.d.PID)
-						tree.source = s.Reader
+						tree.reader = s.Reader
 						reached := s.n < 0
 						if !reached {
 							c.change(x)

@@ -245,7 +245,7 @@ func TestBounds(t *testing.T) {
 	}
 	s := tree.Stats()
 	living := len(parents(t, deep.PID)) + 10
-	if most := living + keep + rounds/20; s.Alive+s.Zombie+s.Ended+s.Unseen > most {
+	if most := 2*living + keep; s.Alive+s.Zombie+s.Ended+s.Unseen > most {
 		t.Errorf("%+v after %d processes, want %d at most", s.Counts, rounds, most)
 	}
 	if s.Descriptors > s.MaxDescriptors {

@@ -1,7 +1,6 @@
 package lineage
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"iter"
@@ -226,6 +225,7 @@ func (t *Tree) appendLineage(dst []process.Step, q subject) ([]process.Step, err
 		return dst, err
 	}
 	n := len(dst)
+	exact := t.drain()
 	if errors.Is(err, errLastParent) {
 		err = nil // the lineage shows it as a gap
 	}
@@ -238,7 +238,7 @@ func (t *Tree) appendLineage(dst []process.Step, q subject) ([]process.Step, err
 		}
 		dst = t.table.AppendLineage(dst[:n], r)
 		t.mu.RUnlock()
-		if !t.outdated(w, dst[n:]) {
+		if exact || !t.outdated(w, dst[n:]) {
 			break
 		}
 	}
@@ -313,12 +313,11 @@ func (t *Tree) descendants(q subject) iter.Seq2[process.Process, error] {
 // appendBelow appends the processes below the subject, of at most depth
 // generations.
 func (t *Tree) appendBelow(dst []process.Process, q subject, depth int) ([]process.Process, error) {
-	asked := now()
 	subj, err := t.nth(q, 0)
 	if err != nil {
 		return dst, err
 	}
-	partial := t.scan(context.Background(), asked)
+	partial := t.all()
 	if partial != nil && !errors.Is(partial, ErrIncomplete) {
 		return dst, partial
 	}
@@ -380,7 +379,7 @@ func (t *Tree) AppendInGroup(dst []process.Process, path string) ([]process.Proc
 }
 
 func (t *Tree) appendWhere(dst []process.Process, keep func(process.Ref) bool) ([]process.Process, error) {
-	partial := t.scan(context.Background(), now())
+	partial := t.all()
 	if partial != nil && !errors.Is(partial, ErrIncomplete) {
 		return dst, partial
 	}

@@ -44,8 +44,8 @@ func (m *meddler) Read(pid int, e *process.Event) error {
 }
 
 func meddle(tree *Tree) *meddler {
-	m := &meddler{Reader: tree.source}
-	tree.source = m
+	m := &meddler{Reader: tree.reader}
+	tree.reader = m
 	return m
 }
 
@@ -152,7 +152,7 @@ func TestCircleOfStaleEntriesEnds(t *testing.T) {
 	b := a.Fork()
 	read := func(pid int) process.Event {
 		var e process.Event
-		if err := tree.source.Read(pid, &e); err != nil {
+		if err := tree.reader.Read(pid, &e); err != nil {
 			t.Fatal(err)
 		}
 		return e

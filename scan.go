@@ -23,36 +23,69 @@ func (t *Tree) scan(ctx context.Context, since process.Instant) error {
 		return t.partial
 	}
 	began := now()
-	// Every PID namespace has a PID 1. Where that is not to be seen, or some
-	// parent is not, others are hidden too.
-	hidden := 1
-	err := t.source.Scan(ctx, func(e *process.Event) {
-		switch {
-		case e.ID.PID == 1 && hidden == 1:
-			hidden = 0
-		case !e.NoParent && !e.Parent.Known():
+	var (
+		hidden int          // a process that must be there, and is not seen
+		found  []process.ID // by this scan
+		f      = t.live.Load()
+		tell   = f != nil && f.healed.Load() != 0
+	)
+	emit := func(e *process.Event) {
+		if !e.NoParent && !e.Parent.Known() {
 			hidden = e.Parent.PID
 		}
 		t.mu.Lock()
+		if tell && len(t.subscribers) > 0 && t.table.State(t.table.ByID(e.ID)) == process.Unseen {
+			found = append(found, e.ID)
+		}
 		t.table.Apply(e)
 		t.mu.Unlock()
-	})
+	}
+	var err error
+	if f != nil {
+		err = t.iterate(ctx, f, began, emit)
+	} else if err = t.reader.Scan(ctx, emit); err == nil {
+		t.endUnseen(began)
+	}
 	if err != nil {
 		return err
 	}
-	t.endUnseen(began)
 	t.mu.Lock()
+	if tell {
+		t.publishFound(found, began)
+	}
 	t.table.Expire(now())
 	t.table.Shrink()
+	// Every PID namespace has a PID 1. Where that is not to be seen, others
+	// are hidden too.
+	if !there(t.table.State(t.table.ByPID(1))) {
+		hidden = 1
+	}
 	t.mu.Unlock()
 	t.scanned, t.partial = began, nil
 	switch hides := t.proc.Hides(); {
-	case hides != "":
+	case f != nil && !f.inStep():
+		t.partial = &IncompleteError{Err: errLost}
+	case hides != "" && (f == nil || !f.exact):
 		t.partial = &IncompleteError{Err: fmt.Errorf("procfs is mounted with %s: %w", hides, ErrPermission)}
 	case hidden != 0:
 		t.partial = &IncompleteError{PID: hidden, Err: ErrPermission}
 	}
 	return t.partial
+}
+
+// all brings memory in step with all processes there are.
+func (t *Tree) all() error {
+	asked := now()
+	if !t.drain() {
+		return t.scan(context.Background(), asked)
+	}
+	t.reap()
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if !there(t.table.State(t.table.ByPID(1))) {
+		return &IncompleteError{PID: 1, Err: ErrPermission}
+	}
+	return nil
 }
 
 // endUnseen looks at the known processes that have not been seen since then.
@@ -80,6 +113,9 @@ func (t *Tree) sweep(n int) {
 	}
 	var buf [4]process.ID
 	ids := buf[:0]
+	if t.live.Load() != nil {
+		n = 0 // it tells of ends
+	}
 	t.mu.Lock()
 	for range min(n, t.table.Len()) {
 		if t.hand = t.table.After(t.hand); t.hand == 0 {
@@ -99,7 +135,7 @@ func (t *Tree) sweep(n int) {
 
 // look takes in the end of a known process.
 func (t *Tree) look(id process.ID) {
-	if _, err := t.source.Check(id, ""); errors.Is(err, source.ErrGone) {
+	if _, err := t.reader.Check(id, ""); errors.Is(err, source.ErrGone) {
 		t.gone(id)
 	}
 }

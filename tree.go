@@ -9,8 +9,10 @@ package lineage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,12 +35,18 @@ type Options struct {
 	// MaxUpdateInterval is the least time between two full updates of
 	// [Tree.Run]. Zero means DefaultMaxUpdateInterval.
 	MaxUpdateInterval time.Duration
-	// Source names the way to learn of processes: "procfs", or "auto" or
-	// nothing for the best that works.
+	// Source names the way to learn of processes: "bpf", "cnproc" or
+	// "procfs", or "auto" or nothing for the best of them that works.
 	Source string
+	// Buffer is the size in bytes of the buffer between the kernel and a
+	// live source (bpf, cnproc). Zero means what that source says; more lets
+	// the program stall for longer before events are lost.
+	Buffer int
 	// Retention says how long ended processes are kept.
 	Retention process.Retention
 }
+
+func (o *Options) auto() bool { return o.Source == "" || o.Source == "auto" }
 
 // DefaultMaxUpdateInterval is the MaxUpdateInterval of zero [Options].
 const DefaultMaxUpdateInterval = 10 * time.Second
@@ -46,6 +54,11 @@ const DefaultMaxUpdateInterval = 10 * time.Second
 // A Tree is the live view of the processes of the host. It is safe for
 // concurrent use, and answers from the moment it is made; [Tree.Run] keeps its
 // memory in step with the host.
+//
+// With the bpf source, memory has all that has happened when it is asked, and
+// answers are from it alone. They have the name, the process group, the session
+// and the user of a process as of its last fork, exec or scan. With the other
+// sources, what is asked for is read anew from /proc.
 //
 // Every question has a form for a PID, which means the process that holds it
 // when asked, or one of whose threads has it as its TID, and a form for a
@@ -56,45 +69,64 @@ const DefaultMaxUpdateInterval = 10 * time.Second
 // Where something could not be read, the answer is what is known, and the
 // error an [IncompleteError].
 type Tree struct {
-	proc   *procfs.Source
-	source source.Reader
-	log    *slog.Logger
-	every  time.Duration
-	closed atomic.Bool
+	options Options
+	kinds   []kind
+	proc    *procfs.Source
+	reader  source.Reader // proc, of single processes
+	log     *slog.Logger
+	every   time.Duration
+	closed  atomic.Bool
+	live    atomic.Pointer[feed] // nil where proc is all there is
 
-	mu    sync.RWMutex // held for as long as memory takes, never while reading
-	table *process.Table
-	hand  process.Ref // where the sweep over the known processes stands
+	choosing sync.Mutex // a live source; it guards these two
+	feeds    []*feed    // all that have been opened
+	passed   []PassedSource
+
+	mu          sync.RWMutex // held for as long as memory takes, never while reading
+	table       *process.Table
+	hand        process.Ref // where the sweep over the known processes stands
+	subscribers []*subscriber
+	steps       []process.Step // room for one chain
+
+	subscribed atomic.Int32 // the number of subscribers
 
 	scanning sync.Mutex      // one scan at a time; it guards these two
 	scanned  process.Instant // when the last whole scan began
 	partial  error           // why that one could not see all, or nil
 
 	update  chan struct{} // holds the one request for a full update
+	heal    chan struct{} // holds the one request to make good what was lost
 	updates atomic.Uint64 // full updates made
 	walks   sync.Pool     // of *walk
 }
 
-// NewTree returns a tree that has read nothing yet. The error wraps
-// [procfs.ErrNotProcfs] or [procfs.ErrForeignNamespace] where ProcPath is of
-// no use.
-func NewTree(o Options) (*Tree, error) {
-	switch o.Source {
-	case "", "auto", procfs.Name:
-	default:
-		return nil, fmt.Errorf("source %q: %w; there is %q, and %q for the best that works", o.Source, ErrUnsupported, procfs.Name, "auto")
+// NewTree returns a tree. With the bpf source, whose programs take some 100 ms
+// to load, it knows all processes that there are, and from then on misses none;
+// with another one it has read nothing yet.
+//
+// The error wraps [procfs.ErrNotProcfs] or [procfs.ErrForeignNamespace] where
+// ProcPath is of no use, and [ErrUnsupported] or [ErrPermission] where the
+// named source does not work here.
+func NewTree(o Options) (*Tree, error) { return openTree(o, kinds) }
+
+func openTree(o Options, kinds []kind) (*Tree, error) {
+	if o.Source != procfs.Name && !o.auto() && !slices.ContainsFunc(kinds, func(k kind) bool { return k.name == o.Source }) {
+		return nil, fmt.Errorf("source %q: %w; there are bpf, cnproc and procfs, and auto for the best that works", o.Source, ErrUnsupported)
 	}
 	proc, err := procfs.Open(procfs.Options{Path: o.ProcPath})
 	if err != nil {
 		return nil, fmt.Errorf("source %s: %w", procfs.Name, err)
 	}
 	t := &Tree{
-		proc:   proc,
-		source: proc,
-		log:    o.Logger,
-		every:  o.MaxUpdateInterval,
-		table:  process.NewTable(o.Retention),
-		update: make(chan struct{}, 1),
+		options: o,
+		kinds:   kinds,
+		proc:    proc,
+		reader:  proc,
+		log:     o.Logger,
+		every:   o.MaxUpdateInterval,
+		table:   process.NewTable(o.Retention),
+		update:  make(chan struct{}, 1),
+		heal:    make(chan struct{}, 1),
 	}
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
@@ -103,7 +135,35 @@ func NewTree(o Options) (*Tree, error) {
 		t.every = DefaultMaxUpdateInterval
 	}
 	t.walks.New = func() any { return new(walk) }
+	if err := t.begin(); err != nil {
+		_ = t.Close()
+		return nil, err
+	}
 	return t, nil
+}
+
+// begin takes the live source in use.
+func (t *Tree) begin() error {
+	t.choosing.Lock()
+	f := t.openLive(0)
+	t.choosing.Unlock()
+	switch {
+	case f == nil && !t.options.auto() && t.options.Source != procfs.Name:
+		return fmt.Errorf("source %s: %w", t.options.Source, t.passed[0].Err)
+	case f == nil:
+		for _, p := range t.passed {
+			t.log.Info("source not used", "source", p.Name, "error", p.Err)
+		}
+		return nil
+	case !f.exact:
+		t.requestHeal() // questions read what they need
+		return nil
+	}
+	err := t.scan(context.Background(), now())
+	if errors.Is(err, ErrIncomplete) {
+		return nil
+	}
+	return err
 }
 
 // Close frees what the tree holds. Questions fail with [ErrClosed] from then
@@ -113,7 +173,16 @@ func (t *Tree) Close() error {
 	if t.closed.Swap(true) {
 		return ErrClosed
 	}
-	return t.source.Close()
+	t.mu.Lock()
+	for _, s := range t.subscribers {
+		s.cancel()
+	}
+	t.mu.Unlock()
+	errs := []error{t.proc.Close()}
+	for _, f := range t.feeds {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // SourceInfo says where a tree has its knowledge from.
@@ -122,11 +191,27 @@ type SourceInfo struct {
 	Name string
 	// Limits is what that source cannot tell.
 	Limits []source.Limit
+	// Passed is the better sources that are not in use.
+	Passed []PassedSource
+}
+
+// PassedSource is a source that does not work, or no more.
+type PassedSource struct {
+	// Name is what the source is called.
+	Name string
+	// Err is why.
+	Err error
 }
 
 // Source says where the tree has its knowledge from.
 func (t *Tree) Source() SourceInfo {
-	return SourceInfo{Name: t.source.Name(), Limits: t.source.Limits()}
+	t.choosing.Lock()
+	defer t.choosing.Unlock()
+	var in source.Source = t.reader
+	if f := t.live.Load(); f != nil {
+		in = f
+	}
+	return SourceInfo{Name: in.Name(), Limits: in.Limits(), Passed: slices.Clone(t.passed)}
 }
 
 // Stats is how much a tree holds and has done.
@@ -158,39 +243,63 @@ func (t *Tree) Time(i process.Instant) time.Time {
 func now() process.Instant { return process.Instant(linux.Boottime()) }
 
 // Run keeps the memory of the tree in step with the host until ctx ends, and
-// then returns nil. A question that finds a PID in another process's hands
-// asks Run for a full update; there is at most one in MaxUpdateInterval, and
-// requests made meanwhile are one. Run also looks at known processes from
-// time to time and forgets those that have ended as Options.Retention says.
+// then returns nil.
+//
+// With a live source it takes in what has happened every 100 ms, or more often
+// where much happens or somebody reads [Tree.Events], and has the source tell
+// of all processes anew when events were lost.
+//
+// With procfs, a question that finds a PID in another process's hands asks Run
+// for a full update; there is at most one in MaxUpdateInterval, and requests
+// made meanwhile are one. Run also looks at known processes from time to time.
 //
 // One Run at a time is enough; with more, each does a part of the work.
 func (t *Tree) Run(ctx context.Context) error {
 	if t.closed.Load() {
 		return ErrClosed
 	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { t.follow(ctx) })
 	ticker := time.NewTicker(t.every)
 	defer ticker.Stop()
-	var next time.Time // when the next update may begin
+	var next, nextHeal time.Time // when these may begin
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
 			t.sweep(sweepSize)
-			continue
 		case <-t.update:
+			if pause(ctx, time.Until(next)) {
+				next = time.Now().Add(t.every)
+				t.fullUpdate(ctx)
+			}
+		case <-t.heal:
+			if pause(ctx, time.Until(nextHeal)) {
+				began := time.Now()
+				t.fullUpdate(ctx)
+				nextHeal = time.Now().Add(time.Since(began)) // half of the time at most
+			}
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(time.Until(next)):
-		}
-		next = time.Now().Add(t.every)
-		if err := t.scan(ctx, now()); err != nil && ctx.Err() == nil {
-			t.log.Warn("full update failed, what was known is kept", "error", err)
-		}
-		t.updates.Add(1)
 	}
+}
+
+// pause waits, and reports whether ctx goes on.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+func (t *Tree) fullUpdate(ctx context.Context) {
+	if err := t.scan(ctx, now()); err != nil && ctx.Err() == nil && !errors.Is(err, errLost) {
+		t.log.Warn("full update failed, what was known is kept", "error", err)
+	}
+	t.updates.Add(1)
 }
 
 // requestUpdate asks Run for a full update.

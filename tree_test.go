@@ -28,6 +28,9 @@ func newTree(t testing.TB) *Tree {
 
 func newTreeWith(t testing.TB, o Options) *Tree {
 	t.Helper()
+	if o.Source == "" {
+		o.Source = procfs.Name
+	}
 	tree, err := NewTree(o)
 	if err != nil {
 		t.Fatal(err)

@@ -18,6 +18,10 @@ import (
 // all of them held together when it began. A pass that does find a change
 // learns it, and another pass follows.
 //
+// Where the source is exact, all of this is for what it leaves out: it has told
+// of every change before the system call that made it returned, so what memory
+// has after a drain held at some instant of the call.
+//
 // An edge is learnt by reading who holds the parent's PID and then asking the
 // child again for its parent. What holds the PID by then is what was read:
 // a process that took the PID in between would be younger than the child, and
@@ -83,8 +87,12 @@ func (t *Tree) climb(w *walk, q subject, depth int, fresh bool) error {
 
 func (t *Tree) tryClimb(w *walk, q subject, depth int, fresh bool) error {
 	for range maxTries {
+		exact := t.drain()
 		if err := t.load(w, q, depth); err != nil {
 			return err
+		}
+		if exact && w.told() {
+			return w.cut
 		}
 		if w.learn.IsZero() || len(w.links) > 0 && fresh {
 			changed, err := t.verify(w, fresh)
@@ -107,6 +115,9 @@ func (t *Tree) tryClimb(w *walk, q subject, depth int, fresh bool) error {
 			if q.named() && !id.Same(q.id) {
 				return fmt.Errorf("%v: %w", q.id, ErrNotFound)
 			}
+			if t.ended(id) {
+				return about(q.pid, ErrNotFound) // which the source knew before it was read
+			}
 			q.pid = id.PID // another one if it was the TID of a thread
 		case !id.Same(w.learn) && (err == nil || errors.Is(err, ErrNotFound)):
 			t.gone(w.learn)
@@ -120,6 +131,12 @@ func (t *Tree) tryClimb(w *walk, q subject, depth int, fresh bool) error {
 		}
 	}
 	return &IncompleteError{PID: q.pid, Err: errUnsettled}
+}
+
+// told reports whether a source that is exact has told the whole chain. When a
+// zombie is reaped, no source tells.
+func (w *walk) told() bool {
+	return w.learn.IsZero() && w.links[0].state != process.Zombie
 }
 
 // stop ends a climb that cannot go on for the reason given with what memory
@@ -253,10 +270,10 @@ func (t *Tree) ask(w *walk, i int, fresh bool) (source.Status, error) {
 		if l.state == process.Zombie {
 			membership = "" // what the kernel shows of a zombie's is no move
 		}
-		return t.source.Check(l.id, membership)
+		return t.reader.Check(l.id, membership)
 	}
 	e := &w.event
-	if err := t.source.Read(l.id.PID, e); err != nil {
+	if err := t.reader.Read(l.id.PID, e); err != nil {
 		return source.Status{}, err
 	}
 	if !e.ID.Same(l.id) {
@@ -277,7 +294,7 @@ func (t *Tree) ask(w *walk, i int, fresh bool) (source.Status, error) {
 // ended meanwhile, which memory then shows as a gap.
 func (t *Tree) learn(pid int) (process.ID, error) {
 	var child, parent process.Event
-	if err := t.source.Read(pid, &child); err != nil {
+	if err := t.reader.Read(pid, &child); err != nil {
 		return process.ID{}, err
 	}
 	id := child.ID
@@ -294,7 +311,7 @@ func (t *Tree) learn(pid int) (process.ID, error) {
 			t.apply(&child)
 			return id, &IncompleteError{PID: child.Parent.PID, Err: err}
 		default:
-			st, err := t.source.Check(child.ID, child.Cgroup.Membership)
+			st, err := t.reader.Check(child.ID, child.Cgroup.Membership)
 			if errors.Is(err, source.ErrGone) {
 				return id, nil
 			}
@@ -311,13 +328,13 @@ func (t *Tree) learn(pid int) (process.ID, error) {
 			}
 			// Where memory has a known parent below its own child, that
 			// has to be read too.
-			if !known || t.source.Read(parent.ID.PID, &parent) == nil {
+			if !known || t.reader.Read(parent.ID.PID, &parent) == nil {
 				child, tries = parent, 0
 			}
 			continue
 		}
 		was := child.ID
-		err = t.source.Read(was.PID, &child)
+		err = t.reader.Read(was.PID, &child)
 		if errors.Is(err, source.ErrGone) || err == nil && !child.ID.Same(was) {
 			return id, nil
 		}
@@ -326,6 +343,14 @@ func (t *Tree) learn(pid int) (process.ID, error) {
 		}
 	}
 	return id, &IncompleteError{PID: child.ID.PID, Err: errUnsettled}
+}
+
+// ended reports whether memory has the end of the process.
+func (t *Tree) ended(id process.ID) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	r := t.table.ByID(id)
+	return r != 0 && t.table.State(r) == process.Ended
 }
 
 // holds reports whether memory has the edge from the child to the parent.
@@ -344,7 +369,7 @@ func (t *Tree) identify(pid int, e *process.Event) (known bool, err error) {
 	id, cgroup := t.table.ID(r), t.table.Cgroup(r)
 	t.mu.RUnlock()
 	if r != 0 {
-		_, err := t.source.Check(id, cgroup.Membership)
+		_, err := t.reader.Check(id, cgroup.Membership)
 		if err == nil {
 			e.ID = id
 			return true, nil
@@ -354,7 +379,7 @@ func (t *Tree) identify(pid int, e *process.Event) (known bool, err error) {
 		}
 		t.gone(id)
 	}
-	return false, t.source.Read(pid, e)
+	return false, t.reader.Read(pid, e)
 }
 
 // recheck reads a process that memory has as one that has not ended, and
@@ -369,7 +394,7 @@ func (t *Tree) recheck(id process.ID) bool {
 		return false
 	}
 	var e process.Event
-	err := t.source.Read(id.PID, &e)
+	err := t.reader.Read(id.PID, &e)
 	switch {
 	case err == nil && e.ID.Same(id):
 		if !e.Zombie || state == process.Zombie {
@@ -393,7 +418,7 @@ func (t *Tree) recheck(id process.ID) bool {
 func (t *Tree) gone(id process.ID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.table.Apply(&process.Event{Kind: process.Gone, Time: now(), ID: id})
+	t.applyAndPublish(&process.Event{Kind: process.Gone, Time: now(), ID: id})
 }
 
 // apply takes an event into memory. Each process that memory did not have pays
@@ -401,13 +426,13 @@ func (t *Tree) gone(id process.ID) {
 func (t *Tree) apply(e *process.Event) {
 	t.mu.Lock()
 	before := t.table.Len()
-	if old := t.table.ByPID(e.ID.PID); old != 0 && !t.table.ID(old).Same(e.ID) && e.Kind == process.Seen {
+	if old := t.table.ByPID(e.ID.PID); t.live.Load() == nil && old != 0 && !t.table.ID(old).Same(e.ID) && e.Kind == process.Seen {
 		t.requestUpdate()
 	}
 	t.table.Apply(e)
 	grown := t.table.Len() - before
 	t.mu.Unlock()
-	if grown > 0 {
+	if grown > 0 && t.live.Load() == nil {
 		t.sweep(2 * grown)
 	}
 }

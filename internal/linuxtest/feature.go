@@ -39,6 +39,10 @@ const (
 	// BPF is to trace the kernel with BPF: ring buffers (Linux 5.8) and the
 	// types of the kernel (BTF), with the capabilities to use them.
 	BPF Feature = "bpf"
+	// Connector is to listen to the kernel's process events connector: as
+	// root, or on Linux 6.6 and later, in the first PID, user and network
+	// namespace.
+	Connector Feature = "connector"
 )
 
 // MustRunEnv names the environment variable with the features, separated by

@@ -27,6 +27,7 @@ var probes = map[Feature]probe{
 	HostPID:       once(probeHostPID),
 	Hidepid:       once(probeHidepid),
 	BPF:           once(probeBPF),
+	Connector:     once(probeConnector),
 }
 
 func once(try func() error) probe {
@@ -232,4 +233,29 @@ func mountProc(option, value string) (mount *os.File, err error) {
 		return nil, fmt.Errorf("mounting a proc: %w", err)
 	}
 	return os.NewFile(uintptr(fd), "proc"), nil
+}
+
+// probeConnector joins the group of the process events, which only works in the
+// first network namespace; in other PID and user namespaces than the first the
+// kernel listens to no request (cn_proc_mcast_ctl). These have fixed inodes.
+func probeConnector() error {
+	for name, first := range map[string]uint64{"pid": 0xeffffffc, "user": 0xeffffffd} {
+		var st unix.Stat_t
+		if err := unix.Stat("/proc/self/ns/"+name, &st); err != nil {
+			return err
+		}
+		if st.Ino != first {
+			return fmt.Errorf("not in the first %s namespace", name)
+		}
+	}
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.NETLINK_CONNECTOR)
+	if err != nil {
+		return fmt.Errorf("a socket of the connector: %w", err)
+	}
+	defer unix.Close(fd)
+	const processEvents = 1 // CN_IDX_PROC
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: processEvents}); err != nil {
+		return fmt.Errorf("the process events connector: %w", err)
+	}
+	return nil
 }

@@ -18,7 +18,7 @@ import (
 // Scan implements [source.Reader].
 func (s *Source) Scan(ctx context.Context, emit func(*process.Event)) error {
 	began := process.Instant(linux.Boottime())
-	pids, err := s.list()
+	pids, err := s.List()
 	if err != nil {
 		return err
 	}
@@ -61,10 +61,10 @@ func settled(events []process.Event) *ids {
 	return &known
 }
 
-// list returns the PIDs in the mount, in ascending order. The kernel goes
+// List returns the PIDs in the mount, in ascending order. The kernel goes
 // through them by number (next_tgid), so it passes over none that is there
 // from the beginning to the end.
-func (s *Source) list() ([]int, error) {
+func (s *Source) List() ([]int, error) {
 	dir, err := linux.OpenAt(s.root, []byte(".\x00"), unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,234 @@
+package lineage
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/proclineage/lineage/process"
+	"github.com/proclineage/lineage/source"
+	"github.com/proclineage/lineage/source/bpf"
+	"github.com/proclineage/lineage/source/cnproc"
+	"github.com/proclineage/lineage/source/procfs"
+)
+
+// A kind is a way to learn of processes as things happen to them.
+type kind struct {
+	name string
+	open func(Options, *procfs.Source) (source.Live, error)
+}
+
+// kinds is the live sources, best first.
+var kinds = []kind{
+	{bpf.Name, func(o Options, _ *procfs.Source) (source.Live, error) {
+		return bpf.Open(bpf.Options{Buffer: o.Buffer, ProcPath: o.ProcPath})
+	}},
+	{cnproc.Name, func(o Options, proc *procfs.Source) (source.Live, error) {
+		return cnproc.Open(cnproc.Options{Reader: proc, Buffer: o.Buffer, ProcPath: o.ProcPath})
+	}},
+}
+
+// A feed is a live source in use.
+type feed struct {
+	source.Live
+	// exact says that whoever has drained the source knows all that has
+	// happened: it is late with nothing and leaves nothing out.
+	exact bool
+	emit  func(*process.Event)
+	// losses counts the times that memory fell behind the source, of which
+	// a scan has made healed good. The first is that nothing was known.
+	losses, healed atomic.Uint64
+}
+
+// inStep reports whether memory has all that the source told.
+func (f *feed) inStep() bool { return f.losses.Load() == f.healed.Load() }
+
+// openLive opens the best of the live sources that works, from the nth on, and
+// notes why better ones do not. Without one, single processes are read and
+// nothing else is known. The caller holds t.choosing.
+func (t *Tree) openLive(n int) *feed {
+	for _, k := range t.kinds[n:] {
+		if t.options.Source != k.name && !t.options.auto() {
+			continue
+		}
+		live, err := k.open(t.options, t.proc)
+		if err != nil {
+			t.passed = append(t.passed, PassedSource{Name: k.name, Err: err})
+			continue
+		}
+		f := &feed{Live: live}
+		f.exact = !slices.ContainsFunc(live.Limits(), func(l source.Limit) bool {
+			return l == source.ExitsLate || l == source.MovesUnseen || l == source.ShortLivedUnseen
+		})
+		f.emit = func(e *process.Event) { t.take(f, e) }
+		f.losses.Store(1)
+		t.feeds = append(t.feeds, f)
+		t.live.Store(f)
+		return f
+	}
+	return nil
+}
+
+// fail goes on with the next best source when one fails. The failed one stays
+// open, since others may be looking at it.
+func (t *Tree) fail(f *feed, err error) {
+	t.choosing.Lock()
+	defer t.choosing.Unlock()
+	if t.live.Load() != f {
+		return // it is known already
+	}
+	t.live.Store(nil)
+	t.passed = append(t.passed, PassedSource{Name: f.Name(), Err: err})
+	next := procfs.Name
+	n := slices.IndexFunc(t.kinds, func(k kind) bool { return k.name == f.Name() })
+	if f := t.openLive(n + 1); f != nil {
+		next = f.Name()
+		t.requestHeal()
+	}
+	t.log.Warn("source failed, going on with the next one", "source", f.Name(), "error", err, "next", next)
+	t.interrupt(next == procfs.Name)
+}
+
+// drain takes into memory what the source has to tell. It reports whether
+// memory is exact: that it has all that had happened when drain was called.
+func (t *Tree) drain() (exact bool) {
+	f := t.live.Load()
+	if f == nil {
+		return false
+	}
+	if f.Pending() {
+		if err := f.Drain(f.emit); err != nil {
+			t.fail(f, err)
+			return false
+		}
+	}
+	return f.exact && f.inStep()
+}
+
+// take takes in one event of a live source.
+func (t *Tree) take(f *feed, e *process.Event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if e.Kind == process.Loss {
+		f.losses.Add(1)
+		t.requestHeal()
+	}
+	t.applyAndPublish(e)
+}
+
+// requestHeal asks Run to make good what was lost.
+func (t *Tree) requestHeal() {
+	select {
+	case t.heal <- struct{}{}:
+	default: // it has been asked already
+	}
+}
+
+// How often Run drains: for readers of Tree.Events, and where there is none. A
+// source that fills up sooner says so.
+const (
+	drainInterval     = 10 * time.Millisecond
+	idleDrainInterval = 100 * time.Millisecond
+)
+
+// follow drains the live source now and then until ctx ends.
+func (t *Tree) follow(ctx context.Context) {
+	for ctx.Err() == nil {
+		f := t.live.Load()
+		if f == nil {
+			t.choosing.Lock() // until the next one is open
+			f = t.live.Load()
+			t.choosing.Unlock()
+			if f == nil {
+				return
+			}
+		}
+		interval := idleDrainInterval
+		if t.subscribed.Load() > 0 {
+			interval = drainInterval
+		}
+		wait, cancel := context.WithTimeout(ctx, interval)
+		err := f.Wait(wait)
+		if err != nil && wait.Err() == nil {
+			t.fail(f, err)
+		}
+		cancel()
+		t.drain()
+	}
+}
+
+// errLost is why an answer about all processes is incomplete.
+var errLost = errors.New("events were dropped faster than the processes could be read again")
+
+// iterate has the source tell of every process there is, so that memory has all
+// that happened until then and, drained, what happens from then on. It is how
+// memory begins, and how what was lost is made good.
+func (t *Tree) iterate(ctx context.Context, f *feed, began process.Instant, emit func(*process.Event)) error {
+	losses := f.losses.Load()
+	var listed []int
+	listing := make(chan error, 1)
+	go func() {
+		var err error
+		if f.exact { // the scans of others are of what is listed
+			listed, err = t.proc.List()
+		}
+		listing <- err
+	}()
+	if err := errors.Join(f.Scan(ctx, emit), <-listing); err != nil {
+		return err
+	}
+	t.drain()
+	if f.exact {
+		t.addUnseen(listed, began)
+		t.mu.Lock()
+		t.table.EndUnseen(began)
+		t.mu.Unlock()
+	} else {
+		t.endUnseen(began)
+	}
+	f.healed.Store(losses)
+	t.drain()
+	return nil
+}
+
+// addUnseen reads the processes that are listed in /proc and that the source
+// has left out. There are kernels whose task iterator does not show PID 1.
+func (t *Tree) addUnseen(listed []int, since process.Instant) {
+	var unseen []int
+	t.mu.RLock()
+	for _, pid := range listed {
+		r := t.table.ByPID(pid)
+		switch s := t.table.State(r); {
+		case r == 0, s == process.Unseen, s == process.Alive && t.table.Process(r).AsOf < since:
+			unseen = append(unseen, pid)
+		}
+	}
+	t.mu.RUnlock()
+	for _, pid := range unseen {
+		_, _ = t.learn(pid) // or it has ended, or is hidden
+	}
+}
+
+// reap looks at the processes that have ended and may hold their PID still:
+// the source tells when a process ends, not when its parent takes note.
+func (t *Tree) reap() {
+	var ended []process.ID
+	t.mu.RLock()
+	for r := range t.table.All() {
+		if p := t.table.Process(r); p.State == process.Zombie || p.Exit.Evidence == process.Observed {
+			ended = append(ended, p.ID)
+		}
+	}
+	t.mu.RUnlock()
+	for _, id := range ended {
+		if errors.Is(unix.Kill(id.PID, 0), unix.ESRCH) {
+			t.gone(id)
+		} else if now, err := t.learn(id.PID); err == nil && !now.Same(id) || errors.Is(err, ErrNotFound) {
+			t.gone(id)
+		}
+	}
+}
