@@ -31,12 +31,28 @@ CROSS := arm64 386
 # -count=1: what the kernel did last time says nothing about now.
 GOTEST := go test -count=1 -timeout=10m
 
-.PHONY: check fmt mod vet lint cross test-bench test-root test-user fuzz bench clean
+.PHONY: check generate fmt mod vet lint cross test-bench test-root test-user fuzz bench clean
 
 # The tests come last, so that the last lines are theirs.
-check: fmt mod vet lint cross test-bench test-root test-user
+check: generate fmt mod vet lint cross test-bench test-root test-user
 	@if (( $$(id -u) != 0 )); then \
 		echo 'make check: not root: test-root was left out. Everything: sudo env "PATH=$$PATH" make check'; \
+	fi
+
+# The committed BPF objects are what clang 14 of Debian 12 makes of the source:
+# another version makes others.
+generate:
+	@if clang --version 2>/dev/null | grep -q 'version 14\.'; then \
+		echo 'go generate ./source/bpf'; \
+		committed=$$(sha256sum source/bpf/objects_*); \
+		go generate ./source/bpf; \
+		if [[ $$committed != $$(sha256sum source/bpf/objects_*) ]]; then \
+			echo 'source/bpf/objects_*: not what the source makes: commit them as they are now' >&2; exit 1; \
+		fi; \
+	elif [[ $${CI:-} == true ]]; then \
+		echo 'make generate: CI must have clang 14' >&2; exit 1; \
+	else \
+		echo 'make generate: no clang 14, so left out: whether the BPF objects are as the source makes them'; \
 	fi
 
 fmt:
