@@ -23,7 +23,7 @@ var imports = map[string][]string{
 	"source":             {"process"},
 	"source/*":           {"source", "process", "cgroup", "internal/linux"},
 	"":                   {"source", "source/*", "process", "cgroup", "internal/linux"},
-	"cmd/lineage":        {"", "process", "cgroup", "internal/linux", "source", "source/procfs"},
+	"cmd/lineage":        {"", "process", "cgroup", "internal/linux", "source", "source/*"},
 	"internal/simkernel": {"process"},
 	// For tests alone.
 	"internal/linuxtest": {"process", "cgroup"},

@@ -219,8 +219,10 @@ func shownName(o *Object) string {
 		name = "[" + name + "]"
 	}
 	switch o.State {
-	case "zombie", "ended":
-		name += " <" + o.State + ">"
+	case "zombie":
+		name += " <zombie>"
+	case "ended":
+		name += " " + dead
 	}
 	return name
 }

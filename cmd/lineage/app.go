@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/proclineage/lineage"
+	"github.com/proclineage/lineage/source/procfs"
 )
 
 // app is what the subcommands share: where they read and write, and the
@@ -16,7 +17,8 @@ type app struct {
 	stdin    io.Reader
 	stdout   *bufio.Writer
 	stderr   io.Writer
-	terminal int // columns of the terminal that stdout is, 0 if it is none
+	columns  func() int // of the terminal that stdout is, 0 if it is none
+	attended bool       // stderr is a terminal
 	getenv   func(string) string
 	ascii    bool // the locale has no other characters
 
@@ -31,9 +33,14 @@ type app struct {
 	gaps  []error // why the answer is not complete
 }
 
-// open returns the tree that all questions go to.
+// open returns the tree that questions about the present go to. What bpf knows
+// besides is not worth the tenth of a second that its programs take to load.
 func (a *app) open() (*lineage.Tree, error) {
-	t, err := lineage.NewTree(lineage.Options{ProcPath: a.proc, Source: a.source.value})
+	name := a.source.value
+	if name == "auto" {
+		name = procfs.Name
+	}
+	t, err := lineage.NewTree(lineage.Options{ProcPath: a.proc, Source: name})
 	if err != nil {
 		return nil, fmt.Errorf("%w (see 'lineage doctor')", err)
 	}
@@ -92,7 +99,8 @@ func (a *app) warn(text string) {
 
 // screen returns where text goes, fitted and coloured as was asked for.
 func (a *app) screen() *screen {
-	s := &screen{w: a.stdout, width: a.terminal, ascii: a.ascii}
+	s := &screen{w: a.stdout, width: a.columns(), ascii: a.ascii}
+	terminal := s.width > 0
 	if a.noTrunc {
 		s.width = 0
 	}
@@ -100,7 +108,7 @@ func (a *app) screen() *screen {
 	case "always":
 		s.color = true
 	case "auto":
-		s.color = a.terminal > 0 && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
+		s.color = terminal && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
 	}
 	return s
 }

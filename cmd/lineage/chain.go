@@ -8,7 +8,7 @@ import (
 )
 
 func linkOf(p *process.Process) Link {
-	return Link{PID: p.ID.PID, ID: p.ID.String(), Name: p.Name}
+	return Link{PID: p.ID.PID, ID: p.ID.String(), Name: p.Name, State: p.State.String()}
 }
 
 // chain returns the links of the chain as text, the outermost first, with
@@ -19,9 +19,20 @@ func (o *Object) chain() []string {
 		links = append(links, "…")
 	}
 	for _, l := range o.Chain {
-		links = append(links, nameOrUnknown(l.Name)+" "+strconv.Itoa(l.PID))
+		links = append(links, l.text())
 	}
 	return links
+}
+
+// dead marks a process that has ended.
+const dead = "†"
+
+func (l *Link) text() string {
+	text := nameOrUnknown(l.Name) + " " + strconv.Itoa(l.PID)
+	if l.State == "ended" {
+		text += dead
+	}
+	return text
 }
 
 func nameOrUnknown(name string) string {

@@ -17,6 +17,12 @@ func newRoot(a *app) *cobra.Command {
 		Long: `lineage answers, for any process of this host: who started it, through whom,
 and in which container.
 
+Questions are answered by reading /proc (--source procfs), which is all that
+they need; with --source bpf it is also known who made a process where that
+follows from the kernel's rules. watch and tree --exited need a source that tells
+what happens, bpf or else cnproc, and take the best that works. lineage doctor
+says which do and what they lack.
+
 Each flag below that all commands share can be set by a variable as well:
 LINEAGE_OUTPUT for --output, LINEAGE_NO_TRUNC for --no-trunc and so on. A flag
 goes before its variable. NO_COLOR is heeded where --color is auto. In a locale
@@ -28,6 +34,7 @@ Exit status:
   lineage why :8080          who listens on port 8080, and why?
   lineage ancestors 48213    one line for each process above 48213
   lineage tree --by container
+  lineage watch --failed     every process that fails, as it happens
   lineage doctor             what can lineage know on this host?`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -46,12 +53,12 @@ Exit status:
 
 	a.output = choice{"text", []string{"text", "json", "ndjson"}}
 	a.color = choice{"auto", []string{"auto", "always", "never"}}
-	a.source = choice{"auto", []string{"auto", "procfs"}}
+	a.source = choice{"auto", []string{"auto", "bpf", "cnproc", "procfs"}}
 	f := root.PersistentFlags()
 	f.VarP(&a.output, "output", "o", "how to answer: text, json (one document) or ndjson (one object a line)")
 	f.Var(&a.color, "color", "when to colour: auto, always or never")
 	f.StringVar(&a.proc, "proc", "/proc", "procfs is mounted at `PATH`")
-	f.Var(&a.source, "source", "where to learn of processes: auto (the best that works) or procfs")
+	f.Var(&a.source, "source", "where to learn of processes: auto, bpf, cnproc or procfs (see 'lineage --help')")
 	f.BoolVar(&a.noTrunc, "no-trunc", false, "do not cut lines at the width of the terminal")
 	f.BoolVar(&a.strict, "strict", false, "end with status 5 where the answer is not complete")
 	for name, c := range map[string]*choice{"output": &a.output, "color": &a.color, "source": &a.source} {
@@ -62,6 +69,7 @@ Exit status:
 		newWhy(a),
 		newAncestors(a),
 		newTree(a),
+		newWatch(a),
 		newCgroup(a),
 		newDoctor(a),
 		newVersion(a),
@@ -174,14 +182,19 @@ func flagError(c *cobra.Command, err error) error {
 
 // valuesOf says what a flag may be set to.
 func valuesOf(f *pflag.Flag) string {
-	if c, ok := f.Value.(*choice); ok {
-		return c.list()
+	switch v := f.Value.(type) {
+	case *choice:
+		return v.list()
+	case *kinds:
+		return v.list()
 	}
 	switch f.Value.Type() {
 	case "bool":
 		return "true or false"
 	case "int":
 		return "a number, 1 or more"
+	case "duration":
+		return "a time such as 90s, 10m or 2h"
 	default:
 		return "any " + f.Value.Type()
 	}

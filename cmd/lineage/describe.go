@@ -67,6 +67,7 @@ func (d *describer) object(p *process.Process) Object {
 	o.Unit = optional(w.unit.Name)
 	o.UserUnit = optional(w.unit.UserUnit)
 	o.LoginSession = optional(w.unit.Session)
+	o.Exit = d.ending(p)
 	return o
 }
 
@@ -135,6 +136,9 @@ func linkFields(l process.Link) (pid *int, id *string) {
 	return pid, id
 }
 
+// mostPlaces is how many cgroups are remembered at most.
+const mostPlaces = 4096
+
 // whereabouts is what the cgroups of a process tell of where it belongs.
 type whereabouts struct {
 	identity cgroup.Identity
@@ -144,6 +148,9 @@ type whereabouts struct {
 func (d *describer) whereabouts(c process.Cgroup) whereabouts {
 	w, ok := d.places[c]
 	if !ok {
+		if len(d.places) >= mostPlaces {
+			clear(d.places) // a watch meets new ones without end
+		}
 		w = whereaboutsOf(c)
 		d.places[c] = w
 	}

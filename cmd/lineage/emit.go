@@ -44,6 +44,9 @@ func sourceObject(info lineage.SourceInfo) Source {
 	for _, l := range info.Limits {
 		s.CannotTell = append(s.CannotTell, l.String())
 	}
+	for _, p := range info.Passed {
+		s.Passed = append(s.Passed, Passed{Name: p.Name, Why: reason(p.Name, p.Err)})
+	}
 	return s
 }
 

@@ -23,7 +23,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	a := &app{
 		stdin:    stdin,
 		stdout:   bufio.NewWriterSize(stdout, 64<<10),
-		terminal: terminalWidth(stdout),
+		columns:  func() int { return terminalWidth(stdout) },
+		attended: terminalWidth(stderr) > 0,
 		stderr:   stderr,
 		getenv:   os.Getenv,
 		ascii:    !isUTF8(os.Getenv),

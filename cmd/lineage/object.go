@@ -42,6 +42,9 @@ type Object struct {
 	UserUnit       *string    `json:"user_unit"`
 	LoginSession   *string    `json:"login_session"`
 
+	// Exit is how it ended, nil while it has not.
+	Exit *Exit `json:"exit,omitempty"`
+
 	// Missing is why exe, args or the user are null although asked for.
 	Missing string `json:"missing,omitempty"`
 	// InvalidUTF8 says that bytes of name, exe or args are U+FFFD here.
@@ -70,11 +73,49 @@ type Container struct {
 	Serves *string `json:"serves,omitempty"`
 }
 
+// Exit is the end of a process.
+type Exit struct {
+	Evidence string  `json:"evidence"`
+	Time     *string `json:"time"`
+	// Status is nil of a process that was ended by a signal, and Signal of
+	// any other.
+	Status     *int    `json:"status"`
+	Signal     *string `json:"signal"`
+	CoreDumped bool    `json:"core_dumped,omitempty"`
+	// LivedSeconds is how long it lived.
+	LivedSeconds *float64 `json:"lived_seconds"`
+}
+
 // Link is one process of a chain.
 type Link struct {
-	PID  int    `json:"pid"`
-	ID   string `json:"id"`
-	Name string `json:"name"`
+	PID   int    `json:"pid"`
+	ID    string `json:"id"`
+	Name  string `json:"name"`
+	State string `json:"state"`
+	// Gap says that it is not known to have made the one before it.
+	Gap bool `json:"gap,omitempty"`
+}
+
+// Event is one line of lineage watch. Those of a process have its fields.
+type Event struct {
+	Schema string `json:"schema"`
+	Event  string `json:"event"`
+	Time   string `json:"time"`
+	// BootTime is the instant on the boot clock, by which events can be
+	// put in order and compared with the ids of processes.
+	BootTime string `json:"boot_time"`
+	*Object
+
+	AdopterPID *int    `json:"adopter_pid,omitempty"`
+	AdopterID  *string `json:"adopter_id,omitempty"`
+	Creators   []Link  `json:"creators,omitempty"`
+	// CreatorsComplete is false where it is not known who made the last.
+	CreatorsComplete *bool `json:"creators_complete,omitempty"`
+	// Since and SinceBoot are, of a loss, when the last event before it was.
+	Since     *string `json:"since,omitempty"`
+	SinceBoot *string `json:"since_boot,omitempty"`
+	// Source is where the events come from from here on.
+	Source *Source `json:"source,omitempty"`
 }
 
 // Document is what --output json writes of processes.
@@ -93,6 +134,14 @@ type Document struct {
 type Source struct {
 	Name       string   `json:"name"`
 	CannotTell []string `json:"cannot_tell"`
+	// Passed is the better sources that are not in use, and why.
+	Passed []Passed `json:"passed,omitempty"`
+}
+
+// Passed is a source that is not in use.
+type Passed struct {
+	Name string `json:"name"`
+	Why  string `json:"why"`
 }
 
 // PathObject is what lineage cgroup writes of a path in JSON, an object a

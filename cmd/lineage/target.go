@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/proclineage/lineage"
-	"github.com/proclineage/lineage/cgroup"
 	"github.com/proclineage/lineage/process"
 )
 
@@ -113,14 +112,8 @@ func inContainer(all []process.Process, name string, is func(id string) bool) ma
 	d := newDescriber(nil)
 	in := make(map[int]bool)
 	for i := range all {
-		w := d.whereabouts(all[i].Cgroup).identity
-		if w.Role != cgroup.RoleContainer && w.Role != cgroup.RoleSandbox {
-			continue
-		}
-		for _, c := range append([]cgroup.Identity{w}, w.Outer...) {
-			if c.Container != "" && is(c.Container) {
-				in[all[i].ID.PID] = true
-			}
+		if inContainerOf(d.whereabouts(all[i].Cgroup).identity, is) {
+			in[all[i].ID.PID] = true
 		}
 	}
 	// Those at the top are why the others run.

@@ -169,7 +169,7 @@ func plural(n int, one, many string) string {
 }
 
 // glyphs are what text has beside ASCII, apart from what processes choose.
-var glyphs = strings.NewReplacer("→", "->", "←", "<-", "├─", "|-", "└─", `\-`, "│", "|", "×", "x", "…", "...")
+var glyphs = strings.NewReplacer("→", "->", "←", "<-", "├─", "|-", "└─", `\-`, "│", "|", "×", "x", "…", "...", dead, "(ended)")
 
 // ascii returns text for a locale that knows no other characters: what cannot
 // be written another way is escaped.

@@ -27,7 +27,7 @@ func nginx() Object {
 		Container:      &Container{Runtime: new("docker"), ID: new(hexID), Role: new("container")},
 		Unit:           new("docker-" + hexID + ".scope"),
 		Listens:        []string{"tcp 0.0.0.0:80", "tcp [::]:80"},
-		Chain:          []Link{{1, "1@0.01", "systemd"}, {902, "902@9.00", "containerd-shim"}, {990, "990@17100.00", "nginx"}, {1012, "1012@17123.45", "nginx"}},
+		Chain:          []Link{{PID: 1, ID: "1@0.01", Name: "systemd", State: "alive"}, {PID: 902, ID: "902@9.00", Name: "containerd-shim", State: "alive"}, {PID: 990, ID: "990@17100.00", Name: "nginx", State: "alive"}, {PID: 1012, ID: "1012@17123.45", Name: "nginx", State: "alive"}},
 		ChainComplete:  new(true),
 	}
 }
@@ -39,21 +39,21 @@ func TestWhyGolden(t *testing.T) {
 		Exe: new("/usr/bin/curl (deleted)"), Args: []string{"curl", "-H", "Accept: it's", "https://example.org/?a=b", "line\nbreak", ""},
 		PGID: new(48213), SID: new(1101), TTY: new("pts/2"),
 		Unit: new("session-4.scope"), LoginSession: new("4"), ContainerGroup: new("/user.slice/user-1000.slice/session-4.scope"),
-		Chain: []Link{{1101, "", "bash"}, {48213, "", "curl\x1b]0;\a"}}, ChainComplete: new(false),
+		Chain: []Link{{PID: 1101, ID: "", Name: "bash", State: "alive"}, {PID: 48213, ID: "", Name: "curl\x1b]0;\a", State: "alive"}}, ChainComplete: new(false),
 	}
 	zombie := Object{
 		PID: 77, Name: "job", State: "zombie", PPID: new(1), CreatorEvidence: "unknown", Missing: "the process has ended",
-		Chain: []Link{{1, "", "init"}, {77, "", "job"}},
+		Chain: []Link{{PID: 1, ID: "", Name: "init", State: "alive"}, {PID: 77, ID: "", Name: "job", State: "alive"}},
 	}
 	kernel := Object{
 		PID: 3, Name: "kworker/0:1", Kernel: true, State: "alive", PPID: new(2), CreatorEvidence: "unknown",
 		Start: new("2026-11-23T16:00:00Z"), UID: new(0), User: new("root"), RUID: new(0), ContainerGroup: new("/"),
-		Chain: []Link{{2, "", "kthreadd"}, {3, "", "kworker/0:1"}},
+		Chain: []Link{{PID: 2, ID: "", Name: "kthreadd", State: "alive"}, {PID: 3, ID: "", Name: "kworker/0:1", State: "alive"}},
 	}
 	helper := Object{
 		PID: 500, Name: "conmon", State: "alive", PPID: new(0), CreatorPID: new(0), CreatorEvidence: "scanned",
 		Container: &Container{Runtime: new("podman"), Role: new("helper"), Serves: new(hexID)}, ContainerGroup: new("/x"),
-		Chain: []Link{{500, "", "conmon"}},
+		Chain: []Link{{PID: 500, ID: "", Name: "conmon", State: "alive"}},
 	}
 	tests := []struct {
 		file   string

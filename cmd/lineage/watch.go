@@ -1,0 +1,241 @@
+package main
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/proclineage/lineage"
+	"github.com/proclineage/lineage/process"
+	"github.com/spf13/cobra"
+)
+
+// watchFlags are the flags of lineage watch.
+type watchFlags struct {
+	kinds     kinds
+	failed    bool
+	under     string
+	container string
+	match     string
+	chain     bool
+	duration  time.Duration // 0 for no end
+	count     int           // 0 for no end
+}
+
+func newWatch(a *app) *cobra.Command {
+	flags := watchFlags{kinds: usualKinds}
+	c := &cobra.Command{
+		Use:   "watch",
+		Short: "What happens to processes, as it happens",
+		Long: `Tell of each process of this host that is made (fork), runs another program (exec)
+and ends (exit): a line an event, in the order in which they happened, so that a
+parent's comes before its child's. Ctrl-C ends it, with status 0.
+
+Events are
+  fork   a process is made; by whom is who called fork, clone or vfork
+  exec   it runs another program
+  exit   its last thread has ended: with which status or by which signal, how
+         long it lived and what it used
+  move   it is in another cgroup
+  seen   it was found after events were lost
+  gone   it was found to have ended, with a status that is not known
+  lost   events were dropped, so that something has happened that is not told.
+         This is always told, and with --strict the status is 5 in the end
+
+What is asked for by several flags must all hold. --under and --container are of
+what is known of a process when the event happens: who made it, and who made
+that one; and the container that its cgroup is in.
+
+With --output ndjson there is an object a line. The first says that lineage
+watches now and with which source ("event": "watching"): whatever begins after
+that line was written is told.
+
+It needs a source that tells what happens: bpf as root or with CAP_BPF and
+CAP_PERFMON, or cnproc. lineage doctor says more.
+
+` + targetHelp,
+		Example: `  lineage watch
+  lineage watch --event exec --chain
+  lineage watch --failed --container 8fbd0ec4a1db
+  lineage watch --under sshd --for 10m -o ndjson | jq -r 'select(.event == "exec") | .name'`,
+		Args:              noArguments,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(c *cobra.Command, _ []string) error {
+			filter, err := newFilter(c, flags)
+			if err != nil {
+				return err
+			}
+			if a.output.value == "json" {
+				return usagef("--output json: events have no end to be in one document: it may be text or ndjson")
+			}
+			if err := positive(c, "for", "count"); err != nil {
+				return err
+			}
+			return a.watch(flags, filter)
+		},
+	}
+	f := c.Flags()
+	f.VarP(&flags.kinds, "event", "e", "which events: `LIST` is all, or some of fork,exec,exit,move,seen,gone")
+	f.BoolVar(&flags.failed, "failed", false, "of exits only those with a status other than 0 or by a signal; alone, nothing else")
+	f.StringVar(&flags.under, "under", "", "only `TARGET` and what comes from it, the processes made later too")
+	f.StringVar(&flags.container, "container", "", "only what is in the containers whose ID begins with `ID`")
+	f.StringVarP(&flags.match, "match", "m", "", "only what has a match of the regular expression `RE` in its name, file or arguments")
+	f.BoolVarP(&flags.chain, "chain", "c", false, "show who made the process, who made that one and so on (ended: "+dead+", not known: ?)")
+	f.DurationVar(&flags.duration, "for", 0, "end after `TIME`, such as 90s, 10m or 2h")
+	f.IntVar(&flags.count, "count", 0, "end after `N` events")
+	must(c.RegisterFlagCompletionFunc("event", completeKinds))
+	must(c.RegisterFlagCompletionFunc("under", func(c *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return a.completeTargets(c, nil, typed)
+	}))
+	for _, name := range []string{"container", "match", "for", "count"} {
+		must(c.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions))
+	}
+	return c
+}
+
+// completeKinds offers the kinds of events that the list does not have yet.
+func completeKinds(_ *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	begun := typed[:strings.LastIndexByte(typed, ',')+1]
+	var list []cobra.Completion
+	for _, k := range allKinds {
+		if !slices.Contains(strings.Split(begun, ","), k.String()) {
+			list = append(list, begun+k.String())
+		}
+	}
+	return list, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+}
+
+// positive refuses flags that were set to less than there can be.
+func positive(c *cobra.Command, names ...string) error {
+	for _, name := range names {
+		f := c.Flags().Lookup(name)
+		if value := f.Value.String(); f.Changed && (strings.HasPrefix(value, "-") || value == "0" || value == "0s") {
+			return usagef("--%s %s: it may be %s", name, value, valuesOf(f))
+		}
+	}
+	return nil
+}
+
+// newFilter returns what the flags ask for, but for --under.
+func newFilter(c *cobra.Command, flags watchFlags) (*eventFilter, error) {
+	f := &eventFilter{kinds: flags.kinds, failed: flags.failed, container: flags.container}
+	switch {
+	case !flags.failed:
+	case !c.Flags().Changed("event"):
+		f.kinds = kinds{process.Exited}
+	case !slices.Contains(flags.kinds, process.Exited):
+		return nil, usagef("--failed is about exits, and --event %s leaves them out", &flags.kinds)
+	}
+	if flags.match != "" {
+		re, err := regexp.Compile(flags.match)
+		if err != nil {
+			return nil, usagef("--match: %w", err)
+		}
+		f.match = re
+	}
+	return f, nil
+}
+
+// watch tells of events until it is to end.
+func (a *app) watch(flags watchFlags, filter *eventFilter) error {
+	ctx, stop := untilStopped(flags.duration)
+	defer stop()
+	l, err := a.openLive("watch")
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	if flags.under != "" {
+		m, err := newFinder(a, l.tree).find(flags.under)
+		if err != nil {
+			return err
+		}
+		filter.under = map[int]process.ID{}
+		for i := range m.processes {
+			filter.under[m.processes[i].ID.PID] = m.processes[i].ID
+		}
+	}
+	w := &watcher{
+		app: a, tree: l.tree, filter: filter, chain: flags.chain, left: flags.count,
+		describer: newDescriber(&steadyClock{library: l.tree}), kin: &kin{tree: l.tree, known: map[process.ID]relative{}},
+	}
+	w.begin("; Ctrl-C ends it")
+	return l.each(ctx, w.take, w.flush)
+}
+
+// watcher writes events.
+type watcher struct {
+	app       *app
+	tree      *lineage.Tree
+	filter    *eventFilter
+	describer *describer
+	kin       *kin
+	chain     bool
+	left      int // how many may still come, 0 for any number
+
+	source string  // in use
+	screen *screen // nil where it has to be measured
+}
+
+// begin says that all that happens from now on is told.
+func (w *watcher) begin(ending string) {
+	info := w.tree.Source()
+	w.source = info.Name
+	if w.app.output.value != "text" {
+		_ = w.app.encode(w.watching(info), "")
+	}
+	_ = w.app.stdout.Flush() // its error stays in the writer for the end
+	if w.app.attended {
+		w.app.warn(watchingText(info) + ending)
+	}
+}
+
+// watchingText says with what lineage watches, and why not with something
+// better.
+func watchingText(info lineage.SourceInfo) string {
+	text := "watching with " + sourceLine(info)
+	for _, p := range info.Passed {
+		text += "; not with " + passedText(p)
+	}
+	return text
+}
+
+// take writes an event if it was asked for, and reports whether more are.
+func (w *watcher) take(e *lineage.Event) bool {
+	if e.Kind == process.Loss {
+		w.app.gaps = append(w.app.gaps, errLost)
+		if info := w.tree.Source(); info.Name != w.source {
+			defer func() {
+				w.begin("")
+				if !w.app.attended {
+					w.app.warn(watchingText(info))
+				}
+			}()
+		}
+	}
+	w.complete(e)
+	w.kin.note(e)
+	if !w.filter.tells(e, w.describer) {
+		return true
+	}
+	if w.app.output.value == "text" {
+		if w.screen == nil {
+			w.screen = w.app.screen()
+		}
+		w.line(e)
+	} else if w.app.encode(w.object(e), "") != nil {
+		return false // the writer keeps its error for the end
+	}
+	if w.left > 0 && e.Kind != process.Loss {
+		w.left--
+		return w.left > 0
+	}
+	return true
+}
+
+// flush hands over what was written, and reports whether there is a reader.
+func (w *watcher) flush() bool {
+	w.screen = nil
+	return w.app.stdout.Flush() == nil
+}
