@@ -11,7 +11,6 @@ import (
 	"github.com/proclineage/lineage"
 	"github.com/proclineage/lineage/cgroup"
 	"github.com/proclineage/lineage/internal/linux"
-	"github.com/proclineage/lineage/source"
 	"github.com/proclineage/lineage/source/procfs"
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -22,11 +21,11 @@ func newDoctor(a *app) *cobra.Command {
 		Use:   "doctor",
 		Short: "What lineage can and cannot know on this host",
 		Long: `Look at what lineage depends on: the kernel, the capabilities of the user, the
-PID namespace, how procfs is mounted and which cgroups there are; and say what
-each source of knowledge needs, has and cannot tell, with the remedy for what is
-missing.
+PID namespace, how procfs is mounted and which cgroups there are. Try each source
+of knowledge, the best first, and say which is taken, what each needs at the
+least and cannot tell, and what would help where one does not work.
 
-It ends with status 1 where no source works.`,
+It ends with status 1 where none works.`,
 		Example: `  lineage doctor
   sudo lineage doctor
   lineage doctor --proc /host/proc -o json`,
@@ -58,10 +57,13 @@ It ends with status 1 where no source works.`,
 
 // Report is what lineage doctor writes.
 type Report struct {
-	Schema  string  `json:"schema"`
-	Command string  `json:"command"`
-	Usable  bool    `json:"usable"`
-	Checks  []Check `json:"checks"`
+	Schema  string `json:"schema"`
+	Command string `json:"command"`
+	Usable  bool   `json:"usable"`
+	// Source is the one that is taken where nothing else is asked for and
+	// what happens is to be told, nil where none works.
+	Source *string `json:"source"`
+	Checks []Check `json:"checks"`
 }
 
 // Check is one thing that lineage doctor looked at.
@@ -74,7 +76,11 @@ type Check struct {
 	Detail string `json:"detail"`
 	// CannotTell is, of a source, what it cannot tell.
 	CannotTell []string `json:"cannot_tell,omitempty"`
-	Remedy     string   `json:"remedy,omitempty"`
+	// Needs is, of a source, what it takes at the least.
+	Needs string `json:"needs,omitempty"`
+	// BufferBytes is the size of what lies between the kernel and a source.
+	BufferBytes int    `json:"buffer_bytes,omitempty"`
+	Remedy      string `json:"remedy,omitempty"`
 }
 
 const (
@@ -102,7 +108,12 @@ func examine(proc string) Report {
 		add(checkMount(proc, s.Hides(), tryAll(proc)))
 		add(checkCgroups(proc))
 		r.Usable = true
-		add(checkSource(s.Name(), s.Limits()))
+		trials := trySources(proc, s)
+		best := bestSource(trials)
+		r.Source = &best
+		for i := range trials {
+			add(trials[i].check(best))
+		}
 	} else {
 		add(Check{Name: "source procfs", Status: statusMissing, Detail: oneLine(err.Error()), Remedy: openRemedy(err)})
 	}
@@ -111,7 +122,7 @@ func examine(proc string) Report {
 
 // tryAll asks for all processes, and returns the error of the answer.
 func tryAll(proc string) error {
-	t, err := lineage.NewTree(lineage.Options{ProcPath: proc})
+	t, err := lineage.NewTree(lineage.Options{ProcPath: proc, Source: procfs.Name})
 	if err != nil {
 		return err
 	}
@@ -270,14 +281,6 @@ func cgroupMode(membership string) string {
 	}
 }
 
-func checkSource(name string, limits []source.Limit) Check {
-	c := Check{Name: "source " + name, Status: statusOK, Detail: "works: it needs nothing but procfs"}
-	for _, l := range limits {
-		c.CannotTell = append(c.CannotTell, l.String())
-	}
-	return c
-}
-
 func writeDoctor(s *screen, r Report) {
 	var remedies []Check
 	for _, c := range r.Checks {
@@ -289,8 +292,17 @@ func writeDoctor(s *screen, r Report) {
 			[]span{{pad(c.Name, 14), dim}, {"  ", plain}, {pad(c.Status, 8), st}, {" ", plain}},
 			c.Detail, plain,
 		)
+		about := func(label, text string) {
+			s.prose([]span{{pad("", 14+2+8+1), plain}, {label + " ", dim}}, text, plain)
+		}
 		for _, l := range c.CannotTell {
-			s.prose([]span{{pad("", 14+2+8+1), plain}, {"cannot tell ", dim}}, l, plain)
+			about("cannot tell", l)
+		}
+		if c.Needs != "" {
+			about("needs", c.Needs)
+		}
+		if c.BufferBytes != 0 {
+			about("buffer", size(uint64(c.BufferBytes)))
 		}
 		if c.Remedy != "" {
 			remedies = append(remedies, c)

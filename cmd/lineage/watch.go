@@ -40,7 +40,7 @@ Events are
   move   it is in another cgroup
   seen   it was found after events were lost
   gone   it was found to have ended, with a status that is not known
-  lost   events were dropped, so that something has happened that is not told.
+  loss   events were dropped, so that something has happened that is not told.
          This is always told, and with --strict the status is 5 in the end
 
 What is asked for by several flags must all hold. --under and --container are of
@@ -51,8 +51,8 @@ With --output ndjson there is an object a line. The first says that lineage
 watches now and with which source ("event": "watching"): whatever begins after
 that line was written is told.
 
-It needs a source that tells what happens: bpf as root or with CAP_BPF and
-CAP_PERFMON, or cnproc. lineage doctor says more.
+It needs a source that tells what happens, bpf or cnproc: lineage doctor says
+whether they work here.
 
 ` + targetHelp,
 		Example: `  lineage watch

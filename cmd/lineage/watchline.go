@@ -19,7 +19,7 @@ func (w *watcher) line(e *lineage.Event) {
 		if e.Since != 0 {
 			text = "what happened since " + w.clock(e.Since) + " is not told: events were dropped, here or in the kernel"
 		}
-		w.screen.line(at, span{"  lost  ", alarm}, span{text, alarm})
+		w.screen.line(at, span{"  loss  ", alarm}, span{text, alarm})
 		return
 	}
 	p := &e.Process
