@@ -1,9 +1,6 @@
 package process
 
-import (
-	"slices"
-	"unique"
-)
+import "slices"
 
 // Apply takes in one event. It keeps nothing of e itself.
 func (t *Table) Apply(e *Event) {
@@ -11,61 +8,79 @@ func (t *Table) Apply(e *Event) {
 	if e.Kind == Loss {
 		t.counts.Losses++
 		t.lose(window{since: e.Since, until: e.Time})
+		t.index.done()
 		return
 	}
-	if !e.ID.Known() || e.ID.PID <= 0 {
+	if !e.ID.Known() || e.ID.PID <= 0 || e.ID.PID > maxPID {
 		return
 	}
+	var r Ref
 	switch e.Kind {
 	case Fork:
-		r := t.meet(e)
+		r = t.meet(e)
 		t.setCreator(r, t.other(r, e.Creator, e.Time, true))
 		t.setParent(r, e, Observed)
 		t.setFacts(r, e, Observed)
 	case Seen:
-		r := t.meet(e)
+		r = t.meet(e)
 		t.setParent(r, e, Scanned)
 		t.setFacts(r, e, Scanned)
-	case Exec:
-		t.setName(t.meet(e), e, Observed)
-	case Moved:
-		t.setCgroup(t.meet(e), e, Observed)
+	case Exec, Moved:
+		r = t.meet(e)
+		t.setFacts(r, e, Observed)
 	case Exited:
-		r := t.meet(e)
-		if t.at(r).adopter == 0 {
+		r = t.meet(e)
+		end := t.mark(t.at(r))
+		if end.adopter == 0 {
 			a := t.other(r, e.Adopter, e.Time, false)
 			if a != 0 {
 				t.at(a).adoption = Adopts
 			}
-			t.point(&t.at(r).adopter, a)
+			t.point(&end.adopter, a)
 		}
-		t.at(r).better(Exit{Evidence: Observed, At: e.Time, Status: e.Status})
+		end.better(Exit{Evidence: Observed, At: e.Time, Status: e.Status, Usage: e.Usage})
 		t.settle(r, true)
 	case Gone:
-		r := t.node(e.ID, 0)
-		t.at(r).goneAt = max(t.at(r).goneAt, e.Time)
+		r = t.node(e.ID, 0)
+		end := t.mark(t.at(r))
+		end.goneAt = max(end.goneAt, e.Time)
 		t.settle(r, false)
 	case Loss:
 	}
+	if r != 0 {
+		t.tell(r)
+	}
 	t.evict()
+	t.index.done()
 }
-
-func (t *Table) at(r Ref) *node { return &t.nodes[r] }
 
 // meet returns the process that the event is about, which held its PID then.
 func (t *Table) meet(e *Event) Ref {
 	r := t.node(e.ID, e.Time)
 	n := t.at(r)
-	n.met = true
+	n.flags |= met
 	if e.Kind == Seen && e.Zombie {
-		n.better(Exit{Evidence: Scanned, At: e.Time})
+		t.mark(n).better(Exit{Evidence: Scanned, At: e.Time})
 	} else {
-		n.aliveAt = max(n.aliveAt, e.Time, n.id.Start)
+		t.lives(r, max(e.Time, n.start))
 	}
-	n.kernel = n.kernel || e.Kernel
+	if e.Kernel {
+		n.flags |= kernel
+	}
 	n.adoption = max(n.adoption, e.Adoption)
 	t.settle(r, false)
 	return r
+}
+
+// lives takes in that the process was alive at the instant, and so the parent
+// of its children (see Table.lasts).
+func (t *Table) lives(r Ref, at Instant) {
+	n := t.at(r)
+	doubtful := t.loss != 0 && n.aliveAt <= t.loss && at > t.loss
+	n.aliveAt = max(n.aliveAt, at)
+	if doubtful {
+		t.tellBelow(r)
+	}
 }
 
 // other returns the process that an event about r names beside it, or none
@@ -75,13 +90,13 @@ func (t *Table) meet(e *Event) Ref {
 // CLONE_PARENT younger than their parent, and find_new_reaper only takes from
 // those above the dead parent, or the init of its PID namespace.)
 func (t *Table) other(r Ref, id ID, now Instant, alive bool) Ref {
-	self := t.at(r).id
-	if !id.Known() || id.PID <= 0 || id.youngerThan(self) || id.Same(self) {
+	self := t.at(r).id()
+	if !id.Known() || id.PID <= 0 || id.PID > maxPID || id.youngerThan(self) || id.Same(self) {
 		return 0
 	}
 	o := t.node(id, now)
 	if alive {
-		t.at(o).aliveAt = max(t.at(o).aliveAt, now)
+		t.lives(o, now)
 	}
 	if !self.youngerThan(id) && t.below(r, o) {
 		return 0
@@ -93,15 +108,15 @@ func (t *Table) other(r Ref, id ID, now Instant, alive bool) Ref {
 // from o's side to r then closed a circle, and nothing would leave the table.
 // Only what may have begun in one clock tick can run in a circle.
 func (t *Table) below(r, o Ref) bool {
+	self := t.at(r).id()
 	var room [16]Ref
 	up := append(room[:0], o)
 	for i := 0; i < len(up); i++ {
-		n := t.at(up[i])
-		for _, p := range n.needs() {
+		for _, p := range t.needs(t.at(up[i])) {
 			if p == r {
 				return true
 			}
-			if p != 0 && !t.at(r).id.youngerThan(t.at(p).id) && !slices.Contains(up, p) {
+			if p != 0 && !self.youngerThan(t.at(p).id()) && !slices.Contains(up, p) {
 				up = append(up, p)
 			}
 		}
@@ -109,31 +124,29 @@ func (t *Table) below(r, o Ref) bool {
 	return false
 }
 
-// needs returns the edges that keep others in the table.
-func (n *node) needs() [4]Ref { return [...]Ref{n.base, n.first, n.creator, n.adopter} }
-
 // point makes *f, an edge of a process, lead to r, which it keeps in the table.
+// An edge of less than zero is none, either way.
 func (t *Table) point(f *Ref, r Ref) {
 	old := *f
 	if old == r {
 		return
 	}
 	*f = r
-	if r != 0 {
+	if r > 0 {
 		t.retain(r)
 	}
-	if old != 0 {
+	if old > 0 {
 		t.release(old)
 	}
 }
 
 func (t *Table) setCreator(r, creator Ref) {
-	n := t.at(r)
 	if creator == 0 {
 		return
 	}
-	t.point(&n.creator, creator)
-	t.point(&n.first, 0) // who created it need not be inferred
+	n := t.at(r)
+	n.flags |= created
+	t.point(&n.origin, creator) // which need not be inferred any more
 }
 
 // never is later than all instants.
@@ -145,24 +158,26 @@ func (t *Table) setParent(r Ref, e *Event, ev Evidence) {
 		return // it does not tell
 	}
 	p := t.other(r, e.Parent, e.Time, true)
-	n := t.at(r) // other may have moved the nodes
-	born := ev == Observed
+	n := t.at(r)
+	forked := ev == Observed
 	earlier := n.firstAt == 0 || e.Time < n.firstAt
-	if born && !n.born || born == n.born && earlier {
-		n.firstAt, n.born, n.rootless = e.Time, born, e.NoParent
-		if n.creator == 0 {
-			t.point(&n.first, p)
+	if forked && !n.is(born) || forked == n.is(born) && earlier {
+		n.firstAt = e.Time
+		n.set(born, forked)
+		n.set(rootless, e.NoParent)
+		if !n.is(created) {
+			t.point(&n.origin, p)
 		}
 	}
-	basePID := int32(0)
+	base := p
 	if p == 0 && !e.NoParent {
-		basePID, ev = int32(e.Parent.PID), min(ev, Scanned) // nobody can tell when it has ended
+		base, ev = -Ref(e.Parent.PID), min(ev, Scanned) // nobody can tell when it has ended
 	}
 	since := e.Time
 	if e.Kind == Seen && e.Zombie {
 		since = never // adopted since its end, maybe
 	}
-	switch same := n.baseAt != 0 && n.base == p && n.basePID == basePID; {
+	switch same := n.baseAt != 0 && n.base == base; {
 	case same && e.Time <= n.baseAt:
 		n.baseSince = min(n.baseSince, since) // no process gets an earlier parent back
 	case e.Time > n.baseAt:
@@ -170,8 +185,8 @@ func (t *Table) setParent(r Ref, e *Event, ev Evidence) {
 			n.baseSince = never
 		}
 		n.baseSince = min(n.baseSince, since)
-		n.baseAt, n.baseEv, n.basePID = e.Time, ev, basePID
-		t.point(&n.base, p)
+		n.baseAt, n.baseEv = e.Time, ev
+		t.point(&n.base, base)
 		t.derive(r)
 	}
 	if p != 0 {
@@ -188,25 +203,35 @@ func (t *Table) derive(r Ref) {
 		t.unlink(r)
 		return
 	}
-	p, ev := n.base, n.baseEv
-	for range t.used { // no chain of adoption is longer
+	p, ev := max(n.base, 0), n.baseEv
+	for range t.Len() { // no chain of adoption is longer
 		if p == 0 || t.at(p).state < Zombie {
 			break
 		}
-		if t.at(p).adopter == 0 || n.state == Zombie { // which may be gone as well
+		adopter := t.ending(t.at(p)).adopter
+		if adopter == 0 || n.state == Zombie { // which may be gone as well
 			ev = Unknown
 			break
 		}
-		p = t.at(p).adopter
+		p = adopter
 	}
-	n.parentEv = ev
-	if p == n.parent {
+	if p == n.parent && ev == n.parentEv {
 		return
 	}
+	n.parentEv = ev
+	if p != n.parent {
+		t.link(r, p)
+	}
+	t.tell(r)
+}
+
+// link makes the process a child of p, or of nobody.
+func (t *Table) link(r, p Ref) {
 	t.unlink(r)
 	if p == 0 {
 		return
 	}
+	n := t.at(r)
 	t.retain(p)
 	n.parent, n.next = p, t.at(p).child
 	if n.next != 0 {
@@ -232,28 +257,4 @@ func (t *Table) unlink(r Ref) {
 	}
 	n.parent, n.next, n.prev = 0, 0, 0
 	t.release(p)
-}
-
-// setFacts takes in what a fork passes on and what a reading finds.
-func (t *Table) setFacts(r Ref, e *Event, ev Evidence) {
-	t.setName(r, e, ev)
-	t.setCgroup(r, e, ev)
-	n := t.at(r)
-	if e.Time > n.idsAt && (e.GroupID != 0 || e.SessionID != 0 || e.TTY != 0) {
-		n.idsAt = e.Time
-		n.groupID, n.sessionID, n.tty = int32(e.GroupID), int32(e.SessionID), int32(e.TTY)
-	}
-}
-
-func (t *Table) setName(r Ref, e *Event, ev Evidence) {
-	if n := t.at(r); e.Name != "" && e.Time > n.nameAt {
-		n.name, n.nameAt, n.nameEv = unique.Make(e.Name), e.Time, ev
-	}
-}
-
-func (t *Table) setCgroup(r Ref, e *Event, ev Evidence) {
-	if n := t.at(r); e.Cgroup.Membership != "" && e.Time > n.cgroupAt {
-		n.cgroupAt, n.cgroupEv = e.Time, ev
-		n.membership, n.group = unique.Make(e.Cgroup.Membership), unique.Make(e.Cgroup.Group)
-	}
 }

@@ -8,7 +8,7 @@ import (
 // living returns a table of n living processes in chains of depth 8 below init.
 func living(n int) (tab *Table, deepest []ID) {
 	tab = NewTable(Retention{})
-	tab.Apply(&Event{Kind: Seen, Time: sec, ID: initID, NoParent: true, Name: "init", Adoption: Adopts})
+	tab.Apply(&Event{Kind: Seen, Time: sec, ID: initID, NoParent: true, Name: "init", Adoption: Adopts, Cgroup: Cgroup{"0::/init.scope\n", "/init.scope"}})
 	for pid := 10; tab.Len() < n; pid += 8 {
 		ids := chain(tab, 8, pid)
 		for _, id := range ids[1:] {

@@ -2,6 +2,7 @@ package process_test
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -31,7 +32,7 @@ func (j judge) sound() error {
 		for i, holds := range []func(*simkernel.Process) bool{
 			func(q *simkernel.Process) bool { return stateHolds(&p, q) },
 			func(q *simkernel.Process) bool { return exitHolds(&p, q) },
-			func(q *simkernel.Process) bool { return factsHold(&p, q) },
+			func(q *simkernel.Process) bool { return j.factsHold(&p, q) },
 			func(q *simkernel.Process) bool { return j.parentHolds(&p, q) },
 			func(q *simkernel.Process) bool { return j.creatorHolds(p.Creator, q) },
 		} {
@@ -72,13 +73,19 @@ func exitHolds(p *process.Process, q *simkernel.Process) bool {
 	case process.Unknown:
 		return p.State < process.Zombie
 	case process.Observed:
-		return ended && p.Exit.At == q.ExitAt
+		return ended && p.Exit.At == q.ExitAt && p.Exit.Status == q.Status && (p.Exit.Usage == q.Usage || !p.Exit.Usage.Known)
 	default:
 		return ended && p.Exit.At >= q.ExitAt
 	}
 }
 
-func factsHold(p *process.Process, q *simkernel.Process) bool {
+func (j judge) factsHold(p *process.Process, q *simkernel.Process) bool {
+	switch {
+	case p.Exec.At > q.Exec.At, p.Exec.At == q.Exec.At && !j.v.NoDetails && !reflect.DeepEqual(p.Exec, q.Exec):
+		return false
+	case p.NamespacePIDs != nil && !slices.Equal(p.NamespacePIDs, j.v.PIDs(q)):
+		return false
+	}
 	if p.Evidence == process.Unknown {
 		return true
 	}
@@ -166,6 +173,41 @@ func (j judge) current() error {
 	return nil
 }
 
+// scanned returns what the table does not have as it has just been read.
+func (j judge) scanned(scan []process.Event) error {
+	var held []process.ID
+	for _, e := range scan {
+		r := j.t.ByID(e.ID)
+		if r == 0 || len(j.v.Named(j.k, e.ID)) > 1 {
+			continue // it was forgotten when it ended, or is two
+		}
+		p := j.t.Process(r)
+		if e.Zombie {
+			held = append(held, p.ID)
+			if p.State != process.Zombie || p.Parent.Evidence != process.Unknown && p.Parent.ID != e.Parent && !p.Parent.ID.Same(e.Parent) {
+				return fmt.Errorf("of a zombie %+v is known: %+v", e, p)
+			}
+			continue
+		}
+		if p.State != process.Alive || p.Owner != e.Owner || p.GroupID != e.GroupID || p.SessionID != e.SessionID ||
+			len(e.NamespacePIDs) > 1 && !slices.Equal(p.NamespacePIDs, e.NamespacePIDs) {
+			return fmt.Errorf("of what was read %+v is known: %+v", e, p)
+		}
+	}
+	for r := range j.t.Unreaped() {
+		id := j.t.ID(r)
+		if i := slices.Index(held, id); i >= 0 {
+			held = slices.Delete(held, i, i+1)
+		} else if len(j.v.Named(j.k, id)) == 1 {
+			return fmt.Errorf("%v holds no PID: %+v", id, j.t.Process(r))
+		}
+	}
+	if len(held) > 0 {
+		return fmt.Errorf("%v hold their PIDs still", held)
+	}
+	return nil
+}
+
 // complete returns what is missing in the lineages of those that live, where
 // nothing was lost and every birth was seen.
 func (j judge) complete() error {
@@ -186,8 +228,24 @@ func (j judge) complete() error {
 				return fmt.Errorf("step %d of %v is %v, should be %v", i, q.ID, s.Process.ID, truth[i].ID)
 			}
 		}
+		if p := steps[0].Process; !reflect.DeepEqual(p.Exec, q.Exec) || !p.Owner.Known {
+			return fmt.Errorf("of the facts of %v is known: %+v", q.ID, p)
+		}
+		if pids, ok := j.t.AppendSameGroup(nil, q.ID.PID); !ok || !slices.Equal(pids, sameGroup(q)) {
+			return fmt.Errorf("in the same group as %v are %v, %v, should be %v", q.ID, pids, ok, sameGroup(q))
+		}
 	}
 	return nil
+}
+
+// sameGroup returns the PIDs of the ancestors that are in the cgroup of q.
+func sameGroup(q *simkernel.Process) (pids []int) {
+	for p := q.Parent(); p != nil; p = p.Parent() {
+		if p.Cgroup == q.Cgroup {
+			pids = append(pids, p.ID.PID)
+		}
+	}
+	return pids
 }
 
 // dump writes all that the table answers, the same for the same knowledge.

@@ -74,8 +74,8 @@ type Event struct {
 	// Cgroup is the membership of a Fork, Moved and Seen. An empty
 	// Membership is one that is not known.
 	Cgroup Cgroup
-	// GroupID, SessionID and TTY are those of a Fork and Seen, all zero where
-	// they are not known.
+	// GroupID, SessionID and TTY are those of a Fork, Exec and Seen, all zero
+	// where they are not known.
 	GroupID, SessionID, TTY int
 	// Kernel says, of a Fork and Seen, that it is a thread of the kernel.
 	Kernel bool

@@ -1,50 +1,72 @@
 package process
 
+import "math/bits"
+
 // minGraves is the least that a table remembers of those it forgot.
 const minGraves = 1024
 
-// graves remembers for a while which process was forgotten last of each PID,
-// so that what comes late about it, or about one before it, is not taken for
-// news of a living process.
+// graves remembers who was forgotten last, so that what comes late about such
+// a process, or about one before it, is not taken for news of a living one.
 type graves struct {
-	recent, old map[int]ID
-	size        int // how many recent holds before they are old
+	size    int // how many are remembered
+	all     []grave
+	next    int     // the place of the next one in all, which forgets who is there
+	buckets []int32 // by PID, the place after that of the one buried last
 }
+
+type grave struct {
+	start     Instant
+	inode     uint64
+	pid       int32
+	below     int32 // the next one in the bucket
+	precision Precision
+}
+
+func (g *grave) id() ID {
+	return ID{PID: int(g.pid), Start: g.start, Inode: g.inode, Precision: g.precision}
+}
+
+func (g *graves) bucket(pid int32) *int32 { return &g.buckets[int(pid)&(len(g.buckets)-1)] }
 
 // bury notes that an ended process was forgotten.
 func (g *graves) bury(id ID) {
-	if last, ok := g.recent[id.PID]; ok && last.youngerThan(id) {
-		return
+	if len(g.all) < g.size {
+		if g.buckets == nil {
+			g.buckets = make([]int32, 1<<bits.Len(uint(g.size-1)))
+		}
+		g.all = append(g.all, grave{})
+	} else {
+		at := g.bucket(g.all[g.next].pid)
+		for *at != int32(g.next)+1 {
+			at = &g.all[*at-1].below
+		}
+		*at = g.all[g.next].below
 	}
-	if len(g.recent) >= g.size {
-		g.old, g.recent = g.recent, nil
-	}
-	if g.recent == nil {
-		g.recent = make(map[int]ID)
-	}
-	g.recent[id.PID] = id
+	at := g.bucket(int32(id.PID))
+	g.all[g.next] = grave{id.Start, id.Inode, int32(id.PID), *at, id.Precision}
+	*at = int32(g.next) + 1
+	g.next = (g.next + 1) % g.size
 }
 
 // hold reports whether the process is certainly one that was forgotten, or
-// older than one with its PID.
-func (g *graves) hold(id ID) bool {
-	for _, m := range [...]map[int]ID{g.recent, g.old} {
-		last, ok := m[id.PID]
-		if ok && (last.youngerThan(id) || last.Same(id) && last.exactly(id)) {
-			return true
-		}
+// older than one with its PID, and otherwise whether one that was forgotten
+// had its PID before it.
+func (g *graves) hold(id ID) (held, after bool) {
+	if g.buckets == nil {
+		return false, false
 	}
-	return false
-}
-
-// younger reports whether the process got the PID of one that was forgotten.
-func (g *graves) younger(id ID) bool {
-	for _, m := range [...]map[int]ID{g.recent, g.old} {
-		if last, ok := m[id.PID]; ok && !last.Same(id) && !last.youngerThan(id) {
-			return true
+	for at := *g.bucket(int32(id.PID)); at != 0; at = g.all[at-1].below {
+		if g.all[at-1].pid != int32(id.PID) {
+			continue
 		}
+		last := g.all[at-1].id()
+		same, younger := last.Same(id), last.youngerThan(id)
+		if younger || same && last.exactly(id) {
+			return true, after
+		}
+		after = after || !same
 	}
-	return false
+	return false, after
 }
 
 // exactly reports whether Same leaves no doubt.

@@ -1,34 +1,41 @@
 package process
 
+import "iter"
+
 // better takes in an end that nothing can refute. Of two the better known one
 // counts, and of two known as well the earlier one.
-func (n *node) better(x Exit) {
-	if x.Evidence > n.exit.Evidence || x.Evidence == n.exit.Evidence && x.At < n.exit.At {
-		n.exit = x
+func (d *ending) better(x Exit) {
+	if x.Evidence > d.exit.Evidence || x.Evidence == d.exit.Evidence && x.At < d.exit.At {
+		d.exit = x
 	}
 }
 
 // end returns how the process ended, as it is known now. That it was found
 // gone counts only until it is found to hold its PID later: whoever found it
 // gone could not see it.
-func (n *node) end() Exit {
-	if n.exit.Evidence < Scanned && n.missing() {
-		return Exit{Evidence: Scanned, At: n.goneAt}
+func (t *Table) end(n *node) Exit {
+	d := t.ending(n)
+	if d.exit.Evidence < Scanned && d.missing(n) {
+		return Exit{Evidence: Scanned, At: d.goneAt}
 	}
-	return n.exit
+	return d.exit
 }
 
-func (n *node) missing() bool { return n.goneAt != 0 && n.goneAt >= n.heldAt }
+// missing reports whether n, whose ending d is, was found gone and not found to
+// hold its PID since.
+func (d *ending) missing(n *node) bool { return d.goneAt != 0 && d.goneAt >= n.heldAt }
 
 // lifeState returns how far the process has got. It depends on what was told
 // of the process, not on the order.
-func (n *node) lifeState() State {
-	switch {
-	case n.exit.Evidence == Observed, n.reused, n.missing():
+func (t *Table) lifeState(n *node) State {
+	switch d := t.ending(n); {
+	case n.is(reused), d.missing(n):
 		return Ended
-	case n.exit.Evidence == Scanned:
+	case d.exit.Evidence == Observed && n.heldAt <= d.exit.At:
+		return Ended
+	case d.exit.Evidence >= Scanned:
 		return Zombie
-	case n.met:
+	case n.is(met):
 		return Alive
 	default:
 		return Unseen
@@ -41,13 +48,14 @@ func (n *node) lifeState() State {
 // known who adopts from it.
 func (t *Table) settle(r Ref, adopted bool) {
 	n := t.at(r)
-	s := n.lifeState()
+	s := t.lifeState(n)
 	if s != n.state {
 		*t.counts.of(n.state)--
 		*t.counts.of(s)++
 		t.unpark(r)
 		n.state = s
 		t.derive(r)
+		t.tell(r)
 		adopted = true
 	}
 	if adopted {
@@ -61,7 +69,16 @@ func (t *Table) settle(r Ref, adopted bool) {
 }
 
 func (c *Counts) of(s State) *int {
-	return [...]*int{Unseen: &c.Unseen, Alive: &c.Alive, Zombie: &c.Zombie, Ended: &c.Ended}[s]
+	switch s {
+	case Alive:
+		return &c.Alive
+	case Zombie:
+		return &c.Zombie
+	case Ended:
+		return &c.Ended
+	default:
+		return &c.Unseen
+	}
 }
 
 // node returns the process that id names, made if there is none yet. Held is
@@ -69,19 +86,22 @@ func (c *Counts) of(s State) *int {
 func (t *Table) node(id ID, held Instant) Ref {
 	r := t.ByID(id)
 	if r == 0 {
-		r = t.alloc()
-		*t.at(r) = node{id: id}
+		r = Ref(t.nodes.take())
+		n := t.at(r)
+		n.setID(id)
 		t.counts.Unseen++
-		if t.byPID[id.PID] != 0 || t.graves.younger(id) {
+		forgotten, another := t.graves.hold(id)
+		if another || t.index.ref(id.PID) != 0 {
 			t.counts.Reused++
 		}
-		if t.graves.hold(id) {
-			t.at(r).reused, t.at(r).relic = true, true
-			t.at(r).better(Exit{Evidence: Inferred, At: t.now})
+		if forgotten {
+			n.flags |= reused | relic
+			t.mark(n).better(Exit{Evidence: Inferred, At: t.now})
 		}
 	}
 	n := t.at(r)
-	n.id, n.heldAt = n.id.refine(id), max(n.heldAt, held)
+	n.setID(n.id().refine(id))
+	n.heldAt = max(n.heldAt, held)
 	t.place(r)
 	t.settle(r, false)
 	return r
@@ -91,20 +111,23 @@ func (t *Table) node(id ID, held Instant) Ref {
 // youngest first, and takes all but the youngest as ended.
 func (t *Table) place(r Ref) {
 	n := t.at(r)
-	head := t.byPID[n.id.PID]
-	if head == r && n.samePID == 0 {
+	head := t.index.ref(int(n.pid))
+	if head == r && (n.samePID == 0 || !n.before(t.at(n.samePID))) {
+		if n.samePID != 0 && t.at(n.samePID).before(n) {
+			t.outlive(n.samePID, r)
+		}
 		return
 	}
 	if head != 0 {
 		t.unplace(r)
 	}
-	above, below := Ref(0), t.byPID[n.id.PID]
+	above, below := Ref(0), t.index.ref(int(n.pid))
 	for below != 0 && n.before(t.at(below)) {
 		above, below = below, t.at(below).samePID
 	}
 	n.samePID = below
 	if above == 0 {
-		t.byPID[n.id.PID] = r
+		t.index.set(n.pid, r)
 	} else {
 		t.at(above).samePID = r
 		t.outlive(r, above)
@@ -112,23 +135,35 @@ func (t *Table) place(r Ref) {
 	if below != 0 && t.at(below).before(n) {
 		t.outlive(below, r)
 	}
+	if head != 0 {
+		t.tellBelow(head)
+	}
+	t.tellHolder(n.pid)
+}
+
+// tellHolder brings the index in step with who had the PID last.
+func (t *Table) tellHolder(pid int32) {
+	if r := t.index.ref(int(pid)); r != 0 {
+		t.tell(r)
+		t.tellBelow(r)
+	}
 }
 
 // unplace takes the process out of those that had its PID, where it is there.
 func (t *Table) unplace(r Ref) {
 	n := t.at(r)
-	pid := n.id.PID
-	if t.byPID[pid] == r {
+	above := t.index.ref(int(n.pid))
+	if above == r {
 		if n.samePID == 0 {
-			delete(t.byPID, pid)
+			t.index.remove(n.pid)
 		} else {
-			t.byPID[pid] = n.samePID
+			t.index.set(n.pid, n.samePID)
 		}
 		return
 	}
-	for at := t.byPID[pid]; at != 0; at = t.at(at).samePID {
-		if t.at(at).samePID == r {
-			t.at(at).samePID = n.samePID
+	for ; above != 0; above = t.at(above).samePID {
+		if t.at(above).samePID == r {
+			t.at(above).samePID = n.samePID
 			return
 		}
 	}
@@ -137,40 +172,56 @@ func (t *Table) unplace(r Ref) {
 // before reports whether n certainly had its PID before m had the same one: by
 // the start, or where that does not tell by when each of them held it.
 func (n *node) before(m *node) bool {
-	if n.id.youngerThan(m.id) {
+	if n.id().youngerThan(m.id()) {
 		return false
 	}
-	return m.id.youngerThan(n.id) || n.heldAt < m.heldAt
+	return m.id().youngerThan(n.id()) || n.heldAt < m.heldAt
 }
 
 // outlive takes in that the process ended before young got its PID.
 func (t *Table) outlive(r, young Ref) {
 	n := t.at(r)
-	n.reused = true
-	n.better(Exit{Evidence: Inferred, At: t.at(young).id.begun(t.now)})
+	n.flags |= reused
+	t.mark(n).better(Exit{Evidence: Inferred, At: t.at(young).id().begun(t.now)})
 	t.settle(r, false)
 }
 
-func (t *Table) alloc() Ref {
-	t.used++
-	if r := t.free; r != 0 {
-		t.free = t.at(r).samePID
-		return r
-	}
-	t.nodes = append(t.nodes, node{})
-	return Ref(len(t.nodes) - 1)
-}
-
 // EndUnseen takes every process that was last known to hold its PID before the
-// instant as gone: what is left when all that were alive then have been read.
+// instant as gone: what is left when all that held one then have been read, the
+// zombies among them, and all that has happened since was told. What was told
+// of a process at or after the instant holds on.
 func (t *Table) EndUnseen(since Instant) {
 	t.now = max(t.now, since)
-	for i := range t.nodes {
-		n := &t.nodes[i]
-		if n.id.PID != 0 && n.state != Ended && n.heldAt < since {
-			n.goneAt = since
-			t.settle(Ref(i), false)
+	for r := range t.All() {
+		n := t.at(r)
+		if n.heldAt < since && (n.state != Ended || t.unreaped(n)) {
+			end := t.mark(n)
+			end.goneAt = max(end.goneAt, since)
+			t.settle(r, false)
 		}
 	}
 	t.evict()
+	t.index.done()
+}
+
+// Unreaped returns the processes that have ended and may hold their PIDs
+// still: the zombies, and those whose end was observed and who were neither
+// found gone since nor followed by another one with the same PID. It walks the
+// table, which must not change under the iteration.
+func (t *Table) Unreaped() iter.Seq[Ref] {
+	return func(yield func(Ref) bool) {
+		for r := range t.All() {
+			if n := t.at(r); t.unreaped(n) && !yield(r) {
+				return
+			}
+		}
+	}
+}
+
+func (t *Table) unreaped(n *node) bool {
+	if n.state != Ended {
+		return n.state == Zombie
+	}
+	d := t.ending(n)
+	return d.exit.Evidence == Observed && !n.is(reused) && !d.missing(n)
 }

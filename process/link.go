@@ -5,44 +5,44 @@ package process
 // as long as that one lives, and stays without one where it had none.
 func (t *Table) lasts(n *node) bool {
 	if n.parent == 0 {
-		return n.basePID == 0
+		return n.basePID() == 0
 	}
 	if n.parent != n.base && n.heldAt <= t.loss {
 		return false // it may have ended before it was adopted
 	}
-	return t.nodes[n.parent].aliveAt > t.loss
+	return t.at(n.parent).aliveAt > t.loss
 }
 
 // lastParent returns the parent that an ended process had when it ended.
 func (t *Table) lastParent(n *node) (Ref, Evidence) {
 	// It ended after lo and not after hi.
-	end := n.end()
+	end := t.end(n)
 	lo, hi, ev := n.aliveAt, end.At, min(n.baseEv, Scanned)
 	if end.Evidence == Observed {
 		lo, ev = end.At-1, n.baseEv
 	}
-	p := n.base
+	p := max(n.base, 0)
 	if n.baseAt == 0 || n.baseSince > lo {
 		return 0, Unknown // the parent of a zombie, whose own parent may have ended
 	}
-	if p == 0 && n.basePID != 0 && t.lost(n, n.baseAt) {
+	if n.base < 0 && t.lost(n, n.baseAt) {
 		return 0, Unknown
 	}
-	for range t.used { // no chain of adoption is longer
+	for range t.Len() { // no chain of adoption is longer
 		if p == 0 {
 			return 0, ev
 		}
-		parent := &t.nodes[p]
-		ended := parent.end()
+		parent := t.at(p)
+		ended, adopter := t.end(parent), t.ending(parent).adopter
 		switch {
 		case ended.Evidence == Observed && ended.At > hi, parent.aliveAt >= hi:
 			return p, ev
 		case ended.Evidence == Unknown && !t.lostBetween(parent.aliveAt, hi):
 			return p, ev
-		case ended.Evidence != Observed || ended.At > lo || parent.adopter == 0:
+		case ended.Evidence != Observed || ended.At > lo || adopter == 0:
 			return 0, Unknown
 		}
-		p = parent.adopter
+		p = adopter
 	}
 	return 0, Unknown
 }
@@ -55,19 +55,19 @@ func (t *Table) lastParent(n *node) (Ref, Evidence) {
 // inferred is wrong where the creator passed CLONE_PARENT, and where the
 // parent was a subreaper only when nobody looked.
 func (t *Table) creator(n *node) Link {
-	if n.creator != 0 {
-		return Link{ID: t.nodes[n.creator].id, Evidence: Observed}
-	}
-	if n.first != 0 {
-		first := &t.nodes[n.first]
-		if n.born || first.adoption == AdoptsNone && first.id.PID != 1 {
-			return Link{ID: first.id, Evidence: Inferred}
+	if n.origin != 0 {
+		o := t.at(n.origin)
+		switch {
+		case n.is(created):
+			return Link{ID: o.id(), Evidence: Observed}
+		case n.is(born) || o.adoption == AdoptsNone && o.pid != 1:
+			return Link{ID: o.id(), Evidence: Inferred}
 		}
 	}
 	switch {
-	case !n.rootless:
+	case !n.is(rootless):
 		return Link{}
-	case n.id.PID == 1:
+	case n.pid == 1:
 		return Link{Evidence: Scanned} // who makes a namespace is not in it
 	default:
 		// Who is born outside is not adopted inside.
@@ -79,19 +79,13 @@ func (t *Table) creator(n *node) Link {
 // ones among them, up to the first whose creator is not known at all.
 func (t *Table) AppendLineage(dst []Step, r Ref) []Step {
 	gap := false
-	for range t.used { // no chain is longer
+	for range t.Len() { // no chain is longer
 		dst = append(dst, Step{Process: t.Process(r), Gap: gap})
-		n := &t.nodes[r]
-		up := n.creator
-		gap = false
-		if up == 0 {
-			up = n.first
-			gap = t.creator(n).Evidence == Unknown
-		}
-		if up == 0 {
+		n := t.at(r)
+		if r = n.origin; r == 0 {
 			break
 		}
-		r = up
+		gap = !n.is(created) && t.creator(n).Evidence == Unknown
 	}
 	return dst
 }

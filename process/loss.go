@@ -31,6 +31,9 @@ func (t *Table) lose(w window) {
 		t.losses[1].since = t.losses[0].since
 		t.losses = slices.Delete(t.losses, 0, 1)
 	}
+	for r := range t.All() {
+		t.tell(r)
+	}
 }
 
 // lost reports whether an event was dropped that may have changed, before the
@@ -42,7 +45,7 @@ func (t *Table) lost(n *node, at Instant) bool {
 	if n.state != Ended {
 		return true
 	}
-	return t.lostBetween(at, n.end().At)
+	return t.lostBetween(at, t.end(n).At)
 }
 
 func (t *Table) lostBetween(at, end Instant) bool {

@@ -64,11 +64,12 @@ const (
 	Unseen State = iota
 	// Alive processes have at least one thread that has not ended.
 	Alive
-	// Zombie processes have ended, have no children and were read since:
-	// they hold their PID still.
+	// Zombie processes have ended, have no children and were found since to
+	// hold their PID still. Their Parent is the one that has them now, which
+	// may have adopted them after their end.
 	Zombie
 	// Ended processes have ended. One whose end was observed may hold its
-	// PID still, until its parent takes note.
+	// PID still, until its parent takes note (see [Table.Unreaped]).
 	Ended
 )
 
@@ -107,6 +108,22 @@ type Exit struct {
 	At Instant
 	// Status is the wait status, meaningful only where it was observed.
 	Status syscall.WaitStatus
+	// Usage is what the process had used, where that was told.
+	Usage Usage
+}
+
+// A Command is what a call of execve(2) was given.
+type Command struct {
+	// File is the path that was given, of a script that of the script. It is
+	// empty where it is not known.
+	File string
+	// Args is the arguments that were given. With ArgsCut it is not all of
+	// them, and the last may be the beginning of one. The slice is shared
+	// and must not be changed.
+	Args    []string
+	ArgsCut bool
+	// At is when it was observed, zero where none was.
+	At Instant
 }
 
 // Process is what is known of one process. It is a copy: nothing changes it.
@@ -133,6 +150,16 @@ type Process struct {
 	TTY int
 	// Cgroup is the cgroups it is in, or was in when it ended.
 	Cgroup Cgroup
+	// Exec is the last execve(2) of the process that was observed; a later one
+	// may be among events that were dropped since. It is zero where none was,
+	// also where the process runs what its creator ran.
+	Exec Command
+	// Owner is as whom it runs, as it was told last.
+	Owner Owner
+	// NamespacePIDs is its PID in each PID namespace from the reader's to the
+	// one that it is in. It is nil where they are not known and where that is
+	// the reader's. The slice is shared and must not be changed.
+	NamespacePIDs []int
 	// Exit is its end.
 	Exit Exit
 	// Evidence is how Name, State and Cgroup are known: as the least known

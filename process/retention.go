@@ -1,10 +1,13 @@
 package process
 
-import "time"
+import (
+	"time"
+	"unsafe"
+)
 
 // Retention says how long ended processes that nothing needs are kept. A
 // living process, and an ended one that stands above a living one, are always
-// kept, so a table holds at most these and Count more.
+// kept, so a table holds at most these and Count more, of Bytes.
 type Retention struct {
 	// Age is how long after its end a process is kept. One that stood above
 	// a living process is kept until the last such one is forgotten.
@@ -13,12 +16,17 @@ type Retention struct {
 	// Count is the most ended processes that are kept. Zero means
 	// DefaultCount, a negative count means none.
 	Count int
+	// Bytes is the most memory that the ended processes may take, counted as
+	// if no two of them shared their path and arguments. Zero means
+	// DefaultBytes, a negative number means none.
+	Bytes int
 }
 
 // The retention of a zero [Retention].
 const (
 	DefaultAge   = 10 * time.Minute
 	DefaultCount = 16384
+	DefaultBytes = 16 << 20
 )
 
 func (k Retention) withDefaults() Retention {
@@ -28,7 +36,23 @@ func (k Retention) withDefaults() Retention {
 	if k.Count == 0 {
 		k.Count = DefaultCount
 	}
-	return Retention{Age: max(k.Age, 0), Count: max(k.Count, 0)}
+	if k.Bytes == 0 {
+		k.Bytes = DefaultBytes
+	}
+	return Retention{Age: max(k.Age, 0), Count: max(k.Count, 0), Bytes: max(k.Bytes, 0)}
+}
+
+// cost returns how much memory the process takes at most, as if it shared none
+// of it but its name, its membership and its owner.
+func (t *Table) cost(n *node) int {
+	bytes := int(unsafe.Sizeof(node{}) + unsafe.Sizeof(ending{}) + indexBytes)
+	if n.command != 0 {
+		bytes += t.commands.at(n.command).bytes()
+	}
+	if n.levels != 0 {
+		bytes += t.levels.at(n.levels).bytes()
+	}
+	return bytes
 }
 
 // idle is the processes that nothing needs and that do not live, in a list
@@ -36,6 +60,7 @@ func (k Retention) withDefaults() Retention {
 type idle struct {
 	head, tail Ref
 	n          int
+	bytes      int
 }
 
 // retain takes in that an edge needs the process.
@@ -54,16 +79,17 @@ func (t *Table) release(r Ref) {
 // The next and prev of such a one are free: it is nobody's child.
 func (t *Table) park(r Ref) {
 	n := t.at(r)
-	if n.parked || n.refs != 0 || n.state == Alive || n.state == Zombie {
+	if n.is(parked) || n.refs != 0 || n.state == Alive || n.state == Zombie {
 		return
 	}
-	n.parked = true
+	n.flags |= parked
 	l := &t.idle
 	l.n++
+	l.bytes += t.cost(n)
 	switch {
 	case l.head == 0:
 		l.head, l.tail = r, r
-	case n.end().At < t.at(l.head).end().At: // an ancestor, kept until now
+	case t.end(n).At < t.end(t.at(l.head)).At: // an ancestor, kept until now
 		n.next, t.at(l.head).prev, l.head = l.head, r, r
 	default:
 		n.prev, t.at(l.tail).next, l.tail = l.tail, r, r
@@ -73,7 +99,7 @@ func (t *Table) park(r Ref) {
 // unpark takes the process out of those that nothing needs, if it is there.
 func (t *Table) unpark(r Ref) {
 	n := t.at(r)
-	if !n.parked {
+	if !n.is(parked) {
 		return
 	}
 	l := &t.idle
@@ -87,16 +113,18 @@ func (t *Table) unpark(r Ref) {
 	} else {
 		l.tail = n.prev
 	}
-	n.next, n.prev, n.parked = 0, 0, false
+	n.next, n.prev = 0, 0
+	n.flags &^= parked
 	l.n--
+	l.bytes -= t.cost(n)
 }
 
-// evict forgets of those that nothing needs what is too old, what is too many
-// and what never was more than a name.
+// evict forgets of those that nothing needs what is too old, what is too many,
+// what takes too much memory and what never was more than a name.
 func (t *Table) evict() {
 	for t.idle.head != 0 {
 		r := t.idle.head
-		if t.idle.n <= t.keep.Count && t.at(r).end().At+Instant(t.keep.Age) > t.now {
+		if t.idle.n <= t.keep.Count && t.idle.bytes <= t.keep.Bytes && t.end(t.at(r)).At+Instant(t.keep.Age) > t.now {
 			return
 		}
 		t.forget(r)
@@ -107,6 +135,7 @@ func (t *Table) evict() {
 func (t *Table) Expire(now Instant) {
 	t.now = max(t.now, now)
 	t.evict()
+	t.index.done()
 }
 
 // forget takes a process that nothing needs out of the table.
@@ -114,46 +143,25 @@ func (t *Table) forget(r Ref) {
 	t.unpark(r)
 	t.unplace(r)
 	n := t.at(r)
+	t.tellHolder(n.pid)
 	if n.state == Ended {
-		t.graves.bury(n.id)
+		t.graves.bury(n.id())
 	}
 	*t.counts.of(n.state)--
 	t.counts.Evicted++
-	needs := n.needs()
-	*n = node{samePID: t.free}
-	t.free = r
-	t.used--
+	needs := t.needs(n)
+	t.names.give(n.name)
+	t.memberships.give(n.membership)
+	t.commands.give(n.command)
+	t.owners.give(n.owner)
+	t.levels.give(n.levels)
+	if n.ending != 0 {
+		t.endings.give(n.ending)
+	}
+	t.nodes.give(int32(r))
 	for _, need := range needs {
 		if need != 0 {
 			t.release(need)
 		}
 	}
-}
-
-// Shrink gives back the memory of forgotten processes where they were more
-// than half. It changes every Ref.
-func (t *Table) Shrink() {
-	if len(t.nodes) < 2*t.used+64 {
-		return
-	}
-	moved := make([]Ref, len(t.nodes))
-	nodes := make([]node, 1, t.used+t.used/4+1)
-	for r := range t.nodes {
-		if t.nodes[r].id.PID != 0 {
-			moved[r] = Ref(len(nodes))
-			nodes = append(nodes, t.nodes[r])
-		}
-	}
-	byPID := make(map[int]Ref, len(t.byPID))
-	for pid, r := range t.byPID {
-		byPID[pid] = moved[r]
-	}
-	for i := range nodes {
-		n := &nodes[i]
-		for _, f := range []*Ref{&n.parent, &n.base, &n.first, &n.creator, &n.adopter, &n.samePID, &n.child, &n.next, &n.prev} {
-			*f = moved[*f]
-		}
-	}
-	t.nodes, t.byPID, t.free = nodes, byPID, 0
-	t.idle.head, t.idle.tail = moved[t.idle.head], moved[t.idle.tail]
 }

@@ -2,6 +2,7 @@ package process
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -399,7 +400,7 @@ func TestFactsThatAreNotToldAreKept(t *testing.T) {
 	p := tab.lookup(t, a)
 	want := Process{ID: a, Name: "prog", State: Alive, Kernel: true, Parent: Link{initID, Scanned}, GroupID: 10,
 		SessionID: 9, TTY: 8, Cgroup: full.Cgroup, Evidence: Scanned, AsOf: 4 * sec}
-	if p != want {
+	if !reflect.DeepEqual(p, want) {
 		t.Errorf("got  %+v\nwant %+v", p, want)
 	}
 }

@@ -1,6 +1,7 @@
 package simkernel
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/proclineage/lineage/process"
@@ -35,7 +36,7 @@ func (k *Kernel) Fork(t *Thread, flags Clone) *Process {
 	}
 	p := &Process{
 		Creator: caller, CloneParent: flags.Parent,
-		Name: caller.Name, Cgroup: caller.Cgroup, Group: caller.Group, Session: caller.Session,
+		Name: caller.Name, Cgroup: caller.Cgroup, Group: caller.Group, Session: caller.Session, Owner: caller.Owner,
 		NS: ns, realParent: t,
 	}
 	if flags.Parent {
@@ -52,7 +53,7 @@ func (k *Kernel) Fork(t *Thread, flags Clone) *Process {
 	}
 	k.emit(process.Event{
 		Kind: process.Fork, ID: p.ID, Creator: caller.ID, Parent: p.Parent().ID,
-		Name: p.Name, Cgroup: membership(p.Cgroup), GroupID: p.Group, SessionID: p.Session,
+		Name: p.Name, Cgroup: membership(p.Cgroup), GroupID: p.Group, SessionID: p.Session, Owner: p.Owner,
 	})
 	return p
 }
@@ -104,8 +105,13 @@ func (k *Kernel) Exec(t *Thread, name string) {
 		t.TID, p.leader = p.ID.PID, t
 	}
 	p.Name = name
+	p.Exec = process.Command{File: "/bin/" + name, Args: []string{name, fmt.Sprint("-", t.TID%4)}, ArgsCut: t.TID%2 == 0}
 	k.vforkDone(p)
-	k.emit(process.Event{Kind: process.Exec, ID: p.ID, Name: name})
+	k.emit(process.Event{
+		Kind: process.Exec, ID: p.ID, Name: name, GroupID: p.Group, SessionID: p.Session, Owner: p.Owner,
+		File: p.Exec.File, Args: p.Exec.Args, ArgsCut: p.Exec.ArgsCut,
+	})
+	p.Exec.At = k.now
 }
 
 // vforkDone wakes who waits for the child to exec or to end (mm_release).
@@ -147,6 +153,14 @@ func (k *Kernel) Setsid(p *Process) {
 func (k *Kernel) Setpgid(p *Process) {
 	if p.State == Alive && p.Session != p.ID.PID {
 		p.Group = p.ID.PID
+	}
+}
+
+// Setuid makes a living process run as another user, of which there is no
+// event (commit_creds).
+func (k *Kernel) Setuid(p *Process, id int) {
+	if p.State == Alive {
+		p.Owner = user(id)
 	}
 }
 

@@ -2,6 +2,7 @@ package simkernel
 
 import (
 	"slices"
+	"syscall"
 
 	"github.com/proclineage/lineage/process"
 )
@@ -18,7 +19,8 @@ func (k *Kernel) ExitThread(t *Thread) {
 	last := len(p.threads) == 0
 	if last {
 		p.State, p.LastParent = Zombie, p.Parent()
-		k.emit(process.Event{Kind: process.Exited, ID: p.ID, Adopter: k.adopter(t)})
+		p.Status, p.Usage = syscall.WaitStatus(t.TID%8<<8), process.Usage{Known: true, MaxRSS: p.ID.Inode}
+		k.emit(process.Event{Kind: process.Exited, ID: p.ID, Adopter: k.adopter(t), Status: p.Status, Usage: p.Usage})
 		p.ExitAt = k.now
 		if p == p.NS.Init {
 			k.zap(p.NS)

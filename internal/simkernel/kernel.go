@@ -9,6 +9,7 @@ package simkernel
 
 import (
 	"slices"
+	"syscall"
 
 	"github.com/proclineage/lineage/process"
 )
@@ -48,8 +49,15 @@ type Process struct {
 	Cgroup    string
 	Group     int // process group
 	Session   int
+	Owner     process.Owner
 	Subreaper bool
 	NS        *Namespace
+
+	// Exec is the last execve of the process itself.
+	Exec process.Command
+	// Status and Usage are of one that has ended.
+	Status syscall.WaitStatus
+	Usage  process.Usage
 
 	// CloneParent says that it was made with CLONE_PARENT.
 	CloneParent bool
@@ -98,7 +106,7 @@ func (n *Namespace) Contains(p *Process) bool {
 func New(pidMax int, now process.Instant) *Kernel {
 	k := &Kernel{pidMax: pidMax, now: now}
 	ns := &Namespace{}
-	p := &Process{Name: "init", Cgroup: "/", NS: ns}
+	p := &Process{Name: "init", Cgroup: "/", NS: ns, Owner: user(0)}
 	ns.Init = p
 	k.start(p)
 	p.Group, p.Session = p.ID.PID, p.ID.PID
@@ -214,4 +222,8 @@ func (k *Kernel) Init() *Process { return k.procs[0] }
 func (k *Kernel) emit(e process.Event) {
 	e.Time = k.Stamp()
 	k.events = append(k.events, e)
+}
+
+func user(id int) process.Owner {
+	return process.Owner{Known: true, UID: id, EffectiveUID: id, GID: id, EffectiveGID: id}
 }

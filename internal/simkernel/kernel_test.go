@@ -140,7 +140,7 @@ func TestExecByNonLeader(t *testing.T) {
 	}
 	wantParent(t, c, p)
 	wantParent(t, d, p)
-	if e := k.events[len(k.events)-1]; e.Kind != process.Exec || e.ID != id || e.Name != "prog" {
+	if e := k.events[len(k.events)-1]; e.Kind != process.Exec || e.ID != id || e.Name != "prog" || e.File != "/bin/prog" || p.Exec.At != e.Time {
 		t.Errorf("last event is %+v", e)
 	}
 }
@@ -222,8 +222,9 @@ func TestFactsPassToTheChild(t *testing.T) {
 	k.Exec(a, "shell")
 	k.Move(a.Process, "/cg")
 	k.Setsid(a.Process)
+	k.Setuid(a.Process, 7)
 	c := k.Fork(a, Clone{})
-	if c.Name != "shell" || c.Cgroup != "/cg" || c.Session != a.TID || c.Group != a.TID {
+	if c.Name != "shell" || c.Cgroup != "/cg" || c.Session != a.TID || c.Group != a.TID || c.Owner.UID != 7 || c.Exec.At != 0 {
 		t.Errorf("the child is %+v", c)
 	}
 }
@@ -239,6 +240,9 @@ func TestViews(t *testing.T) {
 	tick, _ := View{Precision: process.ToTick, NoInode: true}.Events(k, 0)
 	if id := tick[0].ID; id.Inode != 0 || id.Start%process.Instant(process.Tick) != 0 || !id.Same(a.Process.ID) {
 		t.Errorf("tick: %v", id)
+	}
+	if n := len(exact[0].NamespacePIDs); n != 1 || len(exact[1].NamespacePIDs) != 2 {
+		t.Errorf("PIDs of a process in a namespace: %+v", exact)
 	}
 	inside, _ := View{NS: init.NS}.Events(k, 0)
 	if len(inside) != 2 || !inside[0].NoParent || inside[1].NoParent {

@@ -28,7 +28,8 @@ const (
 	DoSetpgid
 	DoReuse // fork so that the PID of one that is gone comes round again
 	DoWait  // time passes
-	Verbs   // the number of verbs
+	DoSetuid
+	Verbs // the number of verbs
 )
 
 // An Op is one step of a program. Who and Arg choose among what there is by
@@ -42,7 +43,7 @@ type Op struct {
 // String returns the op as it is shown when a property fails.
 func (o Op) String() string {
 	names := [...]string{"fork", "exit", "reap", "exec", "thread", "exit-thread", "fork-parent", "vfork",
-		"fork-newpid", "enter", "subreaper", "no-subreaper", "move", "setsid", "setpgid", "reuse", "wait"}
+		"fork-newpid", "enter", "subreaper", "no-subreaper", "move", "setsid", "setpgid", "reuse", "wait", "setuid"}
 	return fmt.Sprintf("%s(%d,%d)", names[o.Verb%Verbs], o.Who, o.Arg)
 }
 
@@ -99,6 +100,8 @@ func (k *Kernel) Do(o Op) {
 		k.Setpgid(p)
 	case DoWait:
 		k.Advance(process.Instant(o.Arg) * process.Instant(process.Tick) / 8)
+	case DoSetuid:
+		k.Setuid(p, int(o.Arg%4))
 	default: // Verbs is none
 	}
 }

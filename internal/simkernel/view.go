@@ -10,6 +10,7 @@ type View struct {
 	NoFlags   bool              // the subreaper flag cannot be read
 	NoCreator bool              // a fork tells the parent only (proc_fork_connector)
 	NoAdopter bool              // an exit does not tell who adopts
+	NoDetails bool              // an event tells no owner, arguments, usage and namespaces
 	NS        *Namespace        // the PID namespace of the source; nil for the root
 }
 
@@ -50,11 +51,35 @@ func (v View) Events(k *Kernel, from int) (events []process.Event, next int) {
 		if v.NoAdopter {
 			e.Adopter = process.ID{}
 		}
+		if v.NoDetails {
+			e.Owner, e.File, e.Args, e.ArgsCut, e.Usage = process.Owner{}, "", nil, false, process.Usage{}
+		} else if e.Kind == process.Fork {
+			e.NamespacePIDs = v.pids(k, e.ID)
+		}
 		if !e.ID.IsZero() {
 			events = append(events, e)
 		}
 	}
 	return events, len(k.events)
+}
+
+func (v View) pids(k *Kernel, id process.ID) []int {
+	for _, p := range k.procs {
+		if v.ID(p) == id {
+			return v.PIDs(p)
+		}
+	}
+	return nil
+}
+
+// PIDs returns the PID of the process in each namespace from that of the view
+// to its own.
+func (v View) PIDs(p *Process) []int {
+	pids := []int{p.ID.PID}
+	for m := p.NS; m.Parent != nil && m != v.NS; m = m.Parent {
+		pids = append(pids, p.ID.PID+1000*len(pids))
+	}
+	return pids
 }
 
 func (v View) id(k *Kernel, id process.ID) process.ID {
@@ -77,7 +102,7 @@ func (v View) Seen(p *Process, began process.Instant) (process.Event, bool) {
 	e := process.Event{
 		Kind: process.Seen, Time: began, ID: id, Parent: parent, NoParent: parent.IsZero(),
 		Name: p.Name, Cgroup: membership(p.Cgroup), GroupID: p.Group, SessionID: p.Session,
-		Zombie: p.State == Zombie,
+		Zombie: p.State == Zombie, Owner: p.Owner, NamespacePIDs: v.PIDs(p),
 	}
 	if !v.NoFlags {
 		e.Adoption = process.AdoptsNone

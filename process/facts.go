@@ -1,0 +1,142 @@
+package process
+
+import (
+	"hash/maphash"
+	"slices"
+	"strings"
+)
+
+// The facts that are kept once for all the processes that have them.
+type (
+	text       string
+	membership struct {
+		Cgroup
+		group int32 // the place of the path of the container group
+	}
+	command struct {
+		file string
+		args []string
+		cut  bool
+	}
+	levels []int // the PIDs in the PID namespaces
+)
+
+func (s text) hash(seed maphash.Seed) uint64 { return maphash.String(seed, string(s)) }
+func (s text) equal(o text) bool             { return s == o }
+func (s text) clone() text                   { return text(strings.Clone(string(s))) }
+
+func (m membership) hash(seed maphash.Seed) uint64 { return maphash.String(seed, m.Membership) }
+func (m membership) equal(o membership) bool       { return m.Cgroup == o.Cgroup }
+func (m membership) clone() membership {
+	m.Membership, m.Group = strings.Clone(m.Membership), strings.Clone(m.Group)
+	return m
+}
+
+func (c command) hash(seed maphash.Seed) uint64 {
+	h := maphash.String(seed, c.file)
+	for _, arg := range c.args {
+		h = h*31 + maphash.String(seed, arg)
+	}
+	return h
+}
+
+func (c command) equal(o command) bool {
+	return c.file == o.file && c.cut == o.cut && slices.Equal(c.args, o.args)
+}
+
+// clone copies all the text into one string.
+func (c command) clone() command {
+	var b strings.Builder
+	b.WriteString(c.file)
+	for _, arg := range c.args {
+		b.WriteString(arg)
+	}
+	all := strings.Clone(b.String()) // with no room left over
+	c.file, all = all[:len(c.file)], all[len(c.file):]
+	if c.args != nil {
+		args := make([]string, len(c.args))
+		for i, arg := range c.args {
+			args[i], all = all[:len(arg)], all[len(arg):]
+		}
+		c.args = args
+	}
+	return c
+}
+
+// bytes is how much memory the command takes.
+func (c command) bytes() int {
+	const stringBytes, sliceBytes = 16, 24
+	n := stringBytes + len(c.file) + sliceBytes
+	for _, arg := range c.args {
+		n += stringBytes + len(arg)
+	}
+	return n
+}
+
+func (o Owner) hash(seed maphash.Seed) uint64 { return maphash.Comparable(seed, o) }
+func (o Owner) equal(p Owner) bool            { return o == p }
+func (o Owner) clone() Owner                  { return o }
+
+func (l levels) hash(seed maphash.Seed) uint64 {
+	h := uint64(0)
+	for _, pid := range l {
+		h = h*31 + maphash.Comparable(seed, pid)
+	}
+	return h
+}
+func (l levels) equal(o levels) bool { return slices.Equal(l, o) }
+func (l levels) clone() levels       { return slices.Clone(l) }
+
+// bytes is how much memory the PIDs take.
+func (l levels) bytes() int { return 24 + 8*len(l) }
+
+// setFacts takes in what a fork passes on, what an exec or a move changes and
+// what a reading finds.
+func (t *Table) setFacts(r Ref, e *Event, ev Evidence) {
+	n := t.at(r)
+	if n.is(parked) {
+		t.idle.bytes -= t.cost(n)
+		defer func() { t.idle.bytes += t.cost(n) }()
+	}
+	if e.Name != "" && e.Time > n.nameAt {
+		n.nameAt, n.nameEv = e.Time, ev
+		replace(&t.names, &n.name, text(e.Name))
+	}
+	if e.Cgroup.Membership != "" && e.Time > n.cgroupAt {
+		n.cgroupAt, n.cgroupEv = e.Time, ev
+		t.setMembership(n, membership{Cgroup: e.Cgroup})
+	}
+	if e.Time > n.idsAt && (e.GroupID != 0 || e.SessionID != 0 || e.TTY != 0) {
+		n.idsAt = e.Time
+		n.groupID, n.sessionID, n.tty = int32(e.GroupID), int32(e.SessionID), int32(e.TTY)
+	}
+	if e.Owner.Known && e.Time > n.ownerAt {
+		n.ownerAt = e.Time
+		replace(&t.owners, &n.owner, e.Owner)
+	}
+	if e.Kind == Exec && e.Time > n.commandAt {
+		n.commandAt = e.Time
+		replace(&t.commands, &n.command, command{e.File, e.Args, e.ArgsCut})
+	}
+	// They are those of the process for life (struct pid).
+	if n.levels == 0 && len(e.NamespacePIDs) > 1 {
+		replace(&t.levels, &n.levels, levels(e.NamespacePIDs))
+	}
+}
+
+// replace makes *place lead to the fact.
+func replace[F fact[F]](p *pool[F], place *int32, f F) {
+	old := *place
+	*place, _ = p.take(f)
+	p.give(old)
+}
+
+func (t *Table) setMembership(n *node, m membership) {
+	old := n.membership
+	place, fresh := t.memberships.take(m)
+	if fresh {
+		t.memberships.at(place).group, _ = t.groups.take(text(m.Group))
+	}
+	n.membership = place
+	t.memberships.give(old)
+}
