@@ -12,9 +12,10 @@ import (
 
 // Drain hands over what has happened until the call and was not handed over
 // before: events of kind Fork, Exec, Exited and Loss, whose Times increase, and
-// between them what was found by reading, as Seen and Gone; each valid only during the call of emit. What is read is as of the reading, which
-// is later than the messages that are still to come: Times tell. An event
-// counts as pending until emit has returned, and emit must not call Drain.
+// between them what was found by reading, as Seen and Gone; each valid only
+// during the call of emit. What is read is as of the reading, which is later
+// than the messages that are still to come: Times tell. An event counts as
+// pending until emit has returned, and emit must not call Drain.
 //
 // A Fork has the parent, of which only the PID is known where it was gone
 // before it could be read. It has no Creator: with CLONE_PARENT that is
@@ -41,7 +42,6 @@ func (s *Source) Drain(emit func(*process.Event)) error {
 	s.busy.Store(true)
 	defer s.busy.Store(false)
 	s.problems = nil
-	s.setOffset()
 	for all := false; !all && s.problems == nil; {
 		all = s.receive()
 		for n := s.queue.len(); n > 0; n-- {
@@ -96,7 +96,7 @@ func (s *Source) fork(m message, emit func(*process.Event)) {
 	old := s.procs[pid]
 	var seen process.Event
 	known, read := false, false
-	if old != nil && old.id.Known() && old.readAt > at && s.queue.pending[m.pid].forks == 0 && !s.lossAhead() {
+	if old != nil && old.id.Known() && s.readSince(old, m) && s.queue.pending[m.pid].forks == 0 && !s.lossAhead() {
 		known = true // a scan found it already
 	} else if s.look(pid, &seen) {
 		known, read = true, true
@@ -170,7 +170,7 @@ func (s *Source) exec(m message, emit func(*process.Event)) {
 	}
 	s.event = process.Event{Kind: process.Exec, Time: s.next(at), ID: p.id}
 	emit(&s.event)
-	if p.readAt > at {
+	if s.readSince(p, m) {
 		return // that was of the new program
 	}
 	seen := &s.read
@@ -188,7 +188,6 @@ func (s *Source) exec(m message, emit func(*process.Event)) {
 
 func (s *Source) exit(m message, emit func(*process.Event)) {
 	p := s.procs[int(m.pid)]
-	at := s.time(m.at)
 	if p == nil {
 		s.touch(int(m.pid))
 		return
@@ -206,18 +205,20 @@ func (s *Source) exit(m message, emit func(*process.Event)) {
 		if c := s.queue.pending[m.pid]; c.exits > 0 && c.forks == 0 {
 			return // a later one may be the last
 		}
-		if p.aliveAt > at {
-			return
-		}
 		e := &s.read
 		switch err := s.reader.Read(p.pid, e); {
 		case err == nil && (e.ID.Same(p.id) || !p.id.Known()):
 			if !e.Zombie {
-				p.aliveAt = e.Time
 				return
 			}
 			certain = certain || !p.mixed && p.id.Known()
+		case err == nil, errors.Is(err, source.ErrGone):
 		case errors.Is(err, source.ErrHidden):
+			if !ended(p.pid, p.id) {
+				return
+			}
+		default:
+			s.fail(err)
 			return
 		}
 	}

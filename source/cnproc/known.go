@@ -1,6 +1,11 @@
 package cnproc
 
 import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/proclineage/lineage/internal/linux"
 	"github.com/proclineage/lineage/process"
 )
 
@@ -21,10 +26,10 @@ type proc struct {
 	leader      uint32
 	leaderEnded bool
 
-	readAt  process.Instant // when it was last read
-	aliveAt process.Instant // when it was last found alive
-	epoch   uint64          // of the source, when it was last known to be there
-	scan    uint64          // the last scan that it was in
+	readAt process.Instant // when it was last read
+	zombie bool            // it had ended then
+	epoch  uint64          // of the source, when it was last known to be there
+	scan   uint64          // the last scan that it was in
 
 	parent            *proc
 	child, next, prev *proc
@@ -78,10 +83,22 @@ func (p *proc) adopted(q *proc) {
 
 // found takes in that the process was read, as e.
 func (p *proc) found(e *process.Event, epoch uint64) {
-	p.id, p.readAt, p.epoch = e.ID, max(p.readAt, e.Time), epoch
-	if !e.Zombie {
-		p.aliveAt = max(p.aliveAt, e.Time)
+	p.id, p.readAt, p.epoch, p.zombie = e.ID, max(p.readAt, e.Time), epoch, e.Zombie
+}
+
+// ended reports whether the process with the PID, and the ID if that is known,
+// is found to have ended. It takes no right to read the process, but before
+// Linux 6.9 another one can pass for it.
+func ended(pid int, id process.ID) bool {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil { // of a thread that leads no process it is EINVAL, or ENOENT
+		return errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT)
 	}
+	defer unix.Close(fd)
+	if inode, err := linux.PIDFDInode(fd); err == nil && id.Inode != 0 && inode != id.Inode {
+		return true
+	}
+	return readable(fd)
 }
 
 // look reads the process that holds the PID at this place in the queue into e,

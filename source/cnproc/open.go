@@ -171,7 +171,7 @@ func atLeast(release string, major, minor int) bool {
 
 // monotonicSkew returns what the monotonic clock of the caller's time namespace
 // is ahead of the kernel's, time_namespaces(7).
-func monotonicSkew(proc string) uint64 {
+func monotonicSkew(proc string) int64 {
 	text, err := os.ReadFile(filepath.Join(proc, "self/timens_offsets"))
 	if err != nil {
 		return 0 // there are none
@@ -180,7 +180,7 @@ func monotonicSkew(proc string) uint64 {
 	var sec, nsec int64
 	for line := range bytes.Lines(text) {
 		if _, err := fmt.Sscan(string(line), &clock, &sec, &nsec); err == nil && clock == "monotonic" {
-			return uint64(sec*1e9 + nsec)
+			return sec*1e9 + nsec
 		}
 	}
 	return 0

@@ -76,6 +76,7 @@ func (q *queue) count(m message, n int32) {
 // where nothing is left to receive. It says ENOBUFS before it hands over what
 // was queued before the overrun.
 func (s *Source) receive() (all bool) {
+	defer s.setOffset()
 	for s.queue.len() < maxQueue {
 		b, err := s.datagram()
 		switch {
@@ -136,11 +137,13 @@ func (s *Source) datagram() ([]byte, error) {
 func (s *Source) Pending() bool {
 	// A message on its way from the socket to emit is either still in the
 	// socket when that is asked, or found by what is asked after it.
-	return s.readable() || s.busy.Load() || s.unread.Load() > 0
+	return readable(s.fd) || s.busy.Load() || s.unread.Load() > 0
 }
 
-func (s *Source) readable() bool {
-	fds := [1]unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLIN}}
+// readable reports whether poll(2) finds something to read, of a socket a
+// message or an error and of a pidfd the end of the process.
+func readable(fd int) bool {
+	fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 	for {
 		n, err := unix.Poll(fds[:], 0)
 		if !errors.Is(err, unix.EINTR) {
@@ -167,7 +170,7 @@ func (s *Source) Wait(ctx context.Context) error {
 		_ = s.conn.SetReadDeadline(time.Unix(1, 0)) // it fails only once closed, which ends the wait too
 		close(stopped)
 	})
-	err := s.raw.Read(func(uintptr) bool { return s.readable() || s.unread.Load() > 0 })
+	err := s.raw.Read(func(uintptr) bool { return readable(s.fd) || s.unread.Load() > 0 })
 	if !undo() {
 		<-stopped
 		return errors.Join(ctx.Err(), s.conn.SetReadDeadline(time.Time{}))
@@ -186,23 +189,40 @@ func (s *Source) Wait(ctx context.Context) error {
 }
 
 // setOffset finds out what the boot clock is ahead of the kernel's monotonic
-// one, by which messages are told: the time that the host was suspended. It
-// only grows, so of several estimates, each too small by the time between two
-// looks at a clock, the greatest is the best one. A message from before a
-// suspend that is drained after it seems to be as late as that one's end.
+// one, by which messages are told: the time that the host was suspended, which
+// only grows. Each look at the clocks, one between two at the other, bounds it
+// from both sides. A message from before a suspend that is received after it
+// seems to be as late as that one's end.
 func (s *Source) setOffset() {
-	boot := linux.Boottime()
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
-		s.fail(os.NewSyscallError("clock_gettime", err))
+	before, err := monotonic()
+	boot := int64(linux.Boottime())
+	after, err2 := monotonic()
+	if err := errors.Join(err, err2); err != nil {
+		s.fail(err)
 		return
 	}
-	kernel := uint64(ts.Nano()) - s.skew
-	if offset := boot - kernel; s.offset == 0 || int64(offset-s.offset) > 0 {
-		s.offset = offset
+	low, high := boot-(after-s.skew), boot-(before-s.skew)
+	if s.offset == 0 && s.offsetMax == 0 || low > s.offsetMax {
+		s.offset, s.offsetMax = low, high
+		return
 	}
+	s.offset, s.offsetMax = max(s.offset, low), min(s.offsetMax, high)
+}
+
+func monotonic() (int64, error) {
+	var ts unix.Timespec
+	err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
+	return ts.Nano(), os.NewSyscallError("clock_gettime", err)
 }
 
 // time turns an instant of the kernel's monotonic clock into one of the boot
-// clock.
-func (s *Source) time(at uint64) process.Instant { return process.Instant(at + s.offset) }
+// clock, or one that is a moment too early.
+func (s *Source) time(at uint64) process.Instant {
+	return process.Instant(int64(at) + s.offset)
+}
+
+// readSince reports whether it is certain that the process was read after what
+// the message tells of had happened.
+func (s *Source) readSince(p *proc, m message) bool {
+	return p.readAt > process.Instant(int64(m.at)+s.offsetMax)
+}

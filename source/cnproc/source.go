@@ -13,10 +13,6 @@
 // before proc_exit_connector), and that of an exec after the parent in vfork(2)
 // goes on; moves between cgroups have no message. Who must not be late there
 // has to read the process besides.
-//
-// Known fault: the exit of a process that Scan is just reading can be drained
-// before Scan tells of the process, which then stays alive for who applies
-// both. Who scans while processes end has to check afterwards what was seen.
 package cnproc
 
 import (
@@ -63,7 +59,7 @@ type Source struct {
 	reader source.Reader
 	// wholeStatus says that the process ended as its last thread did.
 	wholeStatus bool
-	skew        uint64 // the monotonic clock of the reader minus the kernel's
+	skew        int64 // the monotonic clock of the reader minus the kernel's
 
 	waiting sync.Mutex
 	busy    atomic.Bool  // messages are being taken from the socket or told
@@ -71,30 +67,36 @@ type Source struct {
 
 	scanning sync.Mutex
 
-	mu       sync.Mutex // for what follows
-	closed   bool
-	queue    queue
-	overrun  bool // the kernel drops messages until the socket is empty
-	offset   uint64
-	last     process.Instant // the Time of the last event
-	lost     process.Instant // last when the overrun began
-	epoch    uint64          // how many overruns were told
-	marks    int             // how many are in queue
-	procs    map[int]*proc
-	scan     uint64       // how many scans were begun
-	touched  map[int]bool // PIDs with news while a scan runs, else nil
-	room     []byte
-	event    process.Event
-	read     process.Event
-	problems error
+	mu        sync.Mutex // for what follows
+	closed    bool
+	queue     queue
+	overrun   bool  // the kernel drops messages until the socket is empty
+	offset    int64 // see setOffset, at the least
+	offsetMax int64
+	last      process.Instant // the Time of the last event
+	lost      process.Instant // last when the overrun began
+	epoch     uint64          // how many overruns were told
+	marks     int             // how many are in queue
+	procs     map[int]*proc
+	scan      uint64       // how many scans were begun
+	scanEpoch uint64       // epoch when the last one was
+	touched   map[int]bool // PIDs with news while a scan runs, else nil
+	doubtful  []process.ID // found by that scan, maybe before the news
+	room      []byte
+	event     process.Event
+	read      process.Event
+	problems  error
 }
+
+var _ source.Live = (*Source)(nil)
 
 // Name is what the source is called in options and in output.
 func (*Source) Name() string { return Name }
 
 // Limits names what the source cannot tell: who created the processes that
-// were there before it, all of those that end before they are read, and
-// identities where the reader knows only ticks.
+// were there before it, all of those that end before they are read, exits at
+// once, moves between cgroups, and identities where the reader knows only
+// ticks.
 func (s *Source) Limits() []source.Limit {
 	limits := []source.Limit{source.CreatorsUnseen, source.ShortLivedUnseen, source.ExitsLate, source.MovesUnseen}
 	if slices.Contains(s.reader.Limits(), source.TicksOnly) {
