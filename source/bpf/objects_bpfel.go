@@ -16,6 +16,7 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	programsMapAdoptions    = "adoptions"
 	programsMapCreators     = "creators"
 	programsMapDrops        = "drops"
 	programsMapEvents       = "events"
@@ -95,13 +96,14 @@ type programsProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type programsMapSpecs struct {
-	Creators *ebpf.MapSpec `ebpf:"creators"`
-	Drops    *ebpf.MapSpec `ebpf:"drops"`
-	Events   *ebpf.MapSpec `ebpf:"events"`
-	ExecRoom *ebpf.MapSpec `ebpf:"exec_room"`
-	ExitRoom *ebpf.MapSpec `ebpf:"exit_room"`
-	SetRooms *ebpf.MapSpec `ebpf:"set_rooms"`
-	Sets     *ebpf.MapSpec `ebpf:"sets"`
+	Adoptions *ebpf.MapSpec `ebpf:"adoptions"`
+	Creators  *ebpf.MapSpec `ebpf:"creators"`
+	Drops     *ebpf.MapSpec `ebpf:"drops"`
+	Events    *ebpf.MapSpec `ebpf:"events"`
+	ExecRoom  *ebpf.MapSpec `ebpf:"exec_room"`
+	ExitRoom  *ebpf.MapSpec `ebpf:"exit_room"`
+	SetRooms  *ebpf.MapSpec `ebpf:"set_rooms"`
+	Sets      *ebpf.MapSpec `ebpf:"sets"`
 }
 
 // programsVariableSpecs contains global variables before they are loaded into the kernel.
@@ -132,17 +134,19 @@ func (o *programsObjects) Close() error {
 //
 // It can be passed to loadProgramsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type programsMaps struct {
-	Creators *ebpf.Map `ebpf:"creators"`
-	Drops    *ebpf.Map `ebpf:"drops"`
-	Events   *ebpf.Map `ebpf:"events"`
-	ExecRoom *ebpf.Map `ebpf:"exec_room"`
-	ExitRoom *ebpf.Map `ebpf:"exit_room"`
-	SetRooms *ebpf.Map `ebpf:"set_rooms"`
-	Sets     *ebpf.Map `ebpf:"sets"`
+	Adoptions *ebpf.Map `ebpf:"adoptions"`
+	Creators  *ebpf.Map `ebpf:"creators"`
+	Drops     *ebpf.Map `ebpf:"drops"`
+	Events    *ebpf.Map `ebpf:"events"`
+	ExecRoom  *ebpf.Map `ebpf:"exec_room"`
+	ExitRoom  *ebpf.Map `ebpf:"exit_room"`
+	SetRooms  *ebpf.Map `ebpf:"set_rooms"`
+	Sets      *ebpf.Map `ebpf:"sets"`
 }
 
 func (m *programsMaps) Close() error {
 	return _ProgramsClose(
+		m.Adoptions,
 		m.Creators,
 		m.Drops,
 		m.Events,

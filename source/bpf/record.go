@@ -42,7 +42,7 @@ const (
 	processInners = 124
 	maxInner      = 32
 
-	execSize   = 96 // without data
+	execSize   = 112 // without data
 	exitedSize = 120
 	movedSize  = 48
 	lineSize   = 48 // without the path
@@ -152,9 +152,7 @@ func (d *decoder) process(b []byte, flags uint32, e *process.Event) {
 	e.Kernel = flags&flagKernel != 0
 	e.Cgroup = d.cgroup(native.Uint64(b[88:]))
 	e.Owner = owner(b[96:])
-	e.GroupID = int(native.Uint32(b[112:]))
-	e.SessionID = int(native.Uint32(b[116:]))
-	e.TTY = int(native.Uint32(b[120:]))
+	session(b[112:], e)
 	e.Name = d.names.get(untilNUL(b[128:144]))
 	d.pids = append(d.pids[:0], e.ID.PID)
 	inners := b[processSize:]
@@ -171,6 +169,7 @@ func (d *decoder) exec(b []byte, e *process.Event) error {
 	e.Cgroup = d.cgroup(native.Uint64(b[40:]))
 	e.Owner = owner(b[48:])
 	e.Name = d.names.get(untilNUL(b[64:80]))
+	session(b[96:], e)
 	count, file, args, all := native.Uint32(b[80:]), native.Uint32(b[84:]), native.Uint32(b[88:]), native.Uint32(b[92:])
 	data := b[execSize:]
 	if uint64(file)+uint64(args) > uint64(len(data)) {
@@ -235,6 +234,12 @@ func owner(b []byte) process.Owner {
 		UID:   int(native.Uint32(b)), EffectiveUID: int(native.Uint32(b[4:])),
 		GID: int(native.Uint32(b[8:])), EffectiveGID: int(native.Uint32(b[12:])),
 	}
+}
+
+func session(b []byte, e *process.Event) {
+	e.GroupID = int(native.Uint32(b))
+	e.SessionID = int(native.Uint32(b[4:]))
+	e.TTY = int(native.Uint32(b[8:]))
 }
 
 func untilNUL(b []byte) []byte {

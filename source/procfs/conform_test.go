@@ -8,11 +8,11 @@ import (
 )
 
 func TestSource(t *testing.T) {
-	sourcetest.Run(t, func(t *testing.T) source.Reader { return open(t, Options{}) })
+	sourcetest.Run(t, func(t *testing.T) source.Source { return open(t, Options{}) })
 }
 
 // TestSourceOnOldKernel runs the same without anything that procfs itself does
 // not have.
 func TestSourceOnOldKernel(t *testing.T) {
-	sourcetest.Run(t, func(t *testing.T) source.Reader { return openAs(t, Features{}) })
+	sourcetest.Run(t, func(t *testing.T) source.Source { return openAs(t, Features{}) })
 }

@@ -4,126 +4,145 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/proclineage/lineage/internal/linuxtest"
 	"github.com/proclineage/lineage/process"
 	"github.com/proclineage/lineage/source"
 )
 
-// sync brings the table in step with the source. It is the one place where
-// that happens.
-func (r *run) sync() {
-	r.t.Helper()
-	began := linuxtest.Now()
-	events, err := r.scan()
-	if err != nil {
-		r.errorf("Scan: %v", err)
-	}
-	for i := range events {
-		r.table.Apply(&events[i])
-	}
-	r.table.EndUnseen(began)
-}
-
-// scan returns the events of one scan, held to what can be said of any.
-func (r *run) scan() ([]process.Event, error) {
-	began := linuxtest.Now()
-	var events []process.Event
-	err := r.src.Scan(r.t.Context(), func(e *process.Event) { events = append(events, *e) })
-	ended := linuxtest.Now()
-	seen := make(map[process.ID]bool, len(events))
-	for i := range events {
-		e := &events[i]
-		switch {
-		case e.Kind != process.Seen:
-			r.errorf("Scan: an event of kind %v", e.Kind)
-		case e.ID.PID <= 0 || !e.ID.Known():
-			r.errorf("Scan: an event about %v, which names no process", e.ID)
-		case e.Time < began || e.Time > ended:
-			r.errorf("Scan: %v read at %d, which is not between %d and %d", e.ID, e.Time, began, ended)
-		case seen[e.ID]:
-			r.errorf("Scan: %v twice", e.ID)
-		case e.Parent.PID == 0 && !e.NoParent:
-			r.errorf("Scan: %v with neither a parent nor none", e.ID)
-		case e.Parent.PID != 0 && e.NoParent:
-			r.errorf("Scan: %v without a parent, which is %v", e.ID, e.Parent)
-		}
-		seen[e.ID] = true
-		r.seen.id(e.ID)
-	}
-	return events, err
-}
-
-// compare holds what the source tells to the truth, by a scan and by reads.
+// compare holds what the source tells to the truth: by events, by a scan and by
+// reads, whichever it has.
 func (r *run) compare() {
 	r.t.Helper()
 	for _, s := range r.cast {
 		r.refresh(s)
 	}
+	r.check(r.step())
+}
+
+// finish brings the table of a live source in step with a scan, which must
+// change nothing but what no event tells.
+func (r *run) finish() {
+	r.t.Helper()
+	if r.live == nil {
+		return
+	}
+	for _, s := range r.cast {
+		r.refresh(s)
+	}
+	r.drain()
+	r.awaitExits()
 	r.sync()
-	living := map[int]int{}
-	for ref := range r.table.All() {
-		if r.table.State(ref) == process.Alive {
-			living[r.table.ID(ref).PID]++
+	r.check(r.views()[:1])
+}
+
+func (r *run) check(views []view) {
+	r.t.Helper()
+	if r.live != nil {
+		for _, s := range r.cast {
+			r.checkTold(s)
 		}
 	}
-	for _, s := range r.cast {
-		if n := living[s.pid]; n > 1 {
-			r.errorf("%v is there %d times", s, n)
+	for _, v := range views {
+		living := map[int]int{}
+		for ref := range v.All() {
+			if v.State(ref) == process.Alive {
+				living[v.ID(ref).PID]++
+			}
 		}
-		r.checkTable(s)
+		for _, s := range r.cast {
+			if n := living[s.pid]; n > 1 {
+				r.errorf("%v is there %d times, %s", s, n, v.how)
+			}
+			r.checkTable(v, s)
+		}
 	}
-	for _, s := range r.cast {
-		r.checkRead(s)
+	if r.read != nil {
+		for _, s := range r.cast {
+			r.checkRead(s)
+		}
 	}
 }
 
-// checkTable holds what the table says of a subject to the truth.
-func (r *run) checkTable(s *subject) {
+// checkTable holds what a table says of a subject to the truth.
+func (r *run) checkTable(v view, s *subject) {
 	if s.state == process.Ended {
-		r.checkEnded(s)
+		r.checkEnded(v, s)
 		return
 	}
-	ref := r.table.ByPID(s.pid)
+	ref := v.ByPID(s.pid)
 	if ref == 0 {
-		r.errorf("%v is %v, and missing from the scan", s, s.state)
+		r.errorf("%v is %v, and missing, %s", s, s.state, v.how)
 		return
 	}
-	p := r.table.Process(ref)
+	p := v.Process(ref)
 	if !s.is(p.ID) {
-		r.errorf("%v, begun in tick %d with inode %d, is taken for %v", s, s.ticks, s.inode, p.ID)
+		r.errorf("%v, begun in tick %d with inode %d, is taken for %v, %s", s, s.ticks, s.inode, p.ID, v.how)
 		return
 	}
 	s.told = p.ID
-	if p.State != s.state {
-		r.errorf("%v is %v, want %v", s, p.State, s.state)
+	want := s.parent
+	if v.live && s.state == process.Zombie && p.State == process.Ended {
+		r.checkExit(s, p.Exit) // which is known before the parent takes note
+		want = s.last
+	} else if p.State != s.state {
+		r.errorf("%v is %v, %s, want %v", s, p.State, v.how, s.state)
 	}
-	switch want := s.parent; {
+	switch {
+	case p.Parent.Evidence == process.Unknown && p.State == process.Ended && s.last != s.parent:
+		// A scan of the zombie tells who adopted it.
 	case p.Parent.Evidence == process.Unknown:
-		r.errorf("%v: parent unknown, want %v", s, want)
+		r.errorf("%v: parent unknown, %s, want %v", s, v.how, want)
 	case !want.is(p.Parent.ID):
-		r.errorf("%v: parent %v, want %v", s, p.Parent.ID, want)
+		r.errorf("%v: parent %v, %s, want %v", s, p.Parent.ID, v.how, want)
 	}
-	r.checkCreator(s, p.Creator)
+	if v.live || r.live == nil {
+		r.checkCreator(s, p.Creator)
+	}
 	if p.Kernel {
-		r.errorf("%v is no thread of the kernel", s)
+		r.errorf("%v is no thread of the kernel, %s", s, v.how)
 	}
 	e := process.Event{
 		ID: p.ID, Name: p.Name, Cgroup: p.Cgroup,
 		GroupID: p.GroupID, SessionID: p.SessionID, TTY: p.TTY,
 		Zombie: p.State == process.Zombie,
 	}
-	r.checkFacts(s, "scanned", &e)
+	if v.live {
+		r.forgive(s, &e)
+	}
+	r.checkFacts(s, v.how, &e)
 }
 
-// checkCreator holds a creator, which may be unknown but never wrong.
-func (r *run) checkCreator(s *subject, l process.Link) {
-	if l.Evidence == process.Unknown {
-		r.seen.uncreated = append(r.seen.uncreated, s.String())
-		return
+// forgive puts into e the truth of what no event tells.
+func (r *run) forgive(s *subject, e *process.Event) {
+	if s.untold&untoldName != 0 || s.name == "" { // which stands for not known
+		e.Name = s.name
 	}
-	r.seen.created++
-	if !s.creator.is(l.ID) {
+	if s.untold&untoldIDs != 0 {
+		e.GroupID, e.SessionID, e.TTY = s.groupID, s.sessionID, s.tty
+	}
+	if e.Cgroup.Membership != s.membership && s.state == process.Alive && s.untold&untoldCgroup != 0 {
+		r.seen.unmoved = append(r.seen.unmoved, s.String())
+		if r.limits[source.MovesUnseen] {
+			e.Cgroup = process.Cgroup{Membership: s.membership, Group: s.group}
+		}
+	} else if s.untold&untoldCgroup != 0 {
+		r.seen.moved++
+	}
+}
+
+// checkCreator holds a creator, which may be unknown but never wrong. Who sees
+// only parents may take the one that it had at birth for it.
+func (r *run) checkCreator(s *subject, l process.Link) {
+	switch {
+	case l.Evidence == process.Unknown:
+		r.seen.uncreated = append(r.seen.uncreated, s.String())
+	case l.Evidence == process.Inferred && r.limits[source.CreatorsUnseen] && s.born.parent.is(l.ID):
+	case !s.creator.is(l.ID):
 		r.errorf("%v: creator %v (%v), want %v", s, l.ID, l.Evidence, s.creator)
+	default:
+		r.seen.created++
+		if r.live != nil && l.Evidence != process.Observed && s.from >= r.opened && !r.limits[source.CreatorsUnseen] {
+			r.errorf("%v: creator %v, %v", s, l.ID, l.Evidence)
+		}
 	}
 }
 
@@ -154,26 +173,36 @@ func (r *run) checkFacts(s *subject, how string, e *process.Event) {
 	}
 }
 
-// checkEnded holds the table to the death of a subject that it knew.
-func (r *run) checkEnded(s *subject) {
+// checkEnded holds a table to the death of a subject that it knew.
+func (r *run) checkEnded(v view, s *subject) {
 	if !s.told.Known() {
 		return // it was never looked at
 	}
-	ref := r.table.ByID(s.told)
+	ref := v.ByID(s.told)
+	if ref == 0 && r.live != nil && !v.live {
+		return // it was never scanned
+	}
 	if ref == 0 {
 		r.errorf("%v is forgotten within its retention", s)
 		return
 	}
-	p := r.table.Process(ref)
+	p := v.Process(ref)
 	if p.State != process.Ended {
 		if r.limits[source.TicksOnly] && s.replacedInTick(r) {
 			r.t.Logf("%v and who has its PID now are not compared: %v", s, source.TicksOnly)
 			return
 		}
-		r.errorf("%v has ended and been reaped, and is %v as %v", s, p.State, p.ID)
+		r.errorf("%v has ended and been reaped, and is %v as %v, %s", s, p.State, p.ID, v.how)
 		return
 	}
-	switch x := p.Exit; x.Evidence {
+	if r.live == nil || v.live && s.died >= r.opened {
+		r.checkExit(s, p.Exit)
+	}
+}
+
+// checkExit holds an end to the truth, as far as it is known.
+func (r *run) checkExit(s *subject, x process.Exit) {
+	switch x.Evidence {
 	case process.Observed:
 		r.seen.exitsSeen++
 		if x.Status != s.status {
@@ -202,7 +231,7 @@ func (r *run) checkReadEnded(s *subject, read process.ID, err error) {
 	if !s.told.Known() {
 		return
 	}
-	if st, err := r.src.Check(s.told, s.membership); !errors.Is(err, source.ErrGone) {
+	if st, err := r.read.Check(s.told, s.membership); !errors.Is(err, source.ErrGone) {
 		r.errorf("%v has been reaped: Check: %+v, %v", s, st, orNil(err))
 	}
 }
@@ -221,7 +250,7 @@ func (s *subject) replacedInTick(r *run) bool {
 // checkRead holds Read and Check about a subject to the truth.
 func (r *run) checkRead(s *subject) {
 	var e process.Event
-	err := r.src.Read(s.pid, &e)
+	err := r.read.Read(s.pid, &e)
 	if s.state == process.Ended {
 		r.checkReadEnded(s, e.ID, err)
 		return
@@ -244,7 +273,7 @@ func (r *run) checkRead(s *subject) {
 	default:
 		r.checkFacts(s, "by Read", &e)
 	}
-	st, err := r.src.Check(e.ID, e.Cgroup.Membership)
+	st, err := r.read.Check(e.ID, e.Cgroup.Membership)
 	if errors.Is(err, source.ErrGone) && r.limits[source.TicksOnly] && s.replacedInTick(r) {
 		r.t.Logf("%v and who had its PID are not told apart by Check: %v", s, source.TicksOnly)
 		return
@@ -263,7 +292,7 @@ func (r *run) checkRead(s *subject) {
 		return
 	}
 	elsewhere := fmt.Sprintf("0::/lineage-test-elsewhere-%d\n", s.pid)
-	if st, err = r.src.Check(e.ID, elsewhere); err != nil || !st.Moved {
+	if st, err = r.read.Check(e.ID, elsewhere); err != nil || !st.Moved {
 		r.errorf("%v: Check: %+v, %v, though never in %q", s, st, orNil(err), elsewhere)
 	}
 }

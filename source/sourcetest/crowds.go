@@ -1,6 +1,7 @@
 package sourcetest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -39,7 +40,6 @@ func deep(r *run) {
 		r.t.Fatalf("a chain of %d: %v", len(links), err)
 	}
 	to := linuxtest.Now()
-	r.sync()
 	pids := []int{head.pid}
 	for _, l := range links {
 		if l.PPID != pids[len(pids)-1] {
@@ -47,44 +47,54 @@ func deep(r *run) {
 		}
 		pids = append(pids, l.PID)
 	}
-	// From the last one up, by the table's own links.
-	ref := r.table.ByPID(pids[n])
+	for _, v := range r.step() {
+		r.checkDeep(v, head, pids, from, to)
+	}
+	head.busy = true // it answers no more
+	r.end(head, r.test, head.EndChain)
+	for _, v := range r.step() {
+		for i, pid := range pids[1:] {
+			if ref := v.ByPID(pid); ref != 0 && v.State(ref) != process.Ended && v.ID(ref).Start <= to {
+				r.errorf("deep, %s: link %d is %v as %v, and has been reaped", v.how, i+1, v.State(ref), v.ID(ref))
+				return
+			}
+		}
+	}
+}
+
+// checkDeep goes from the last one of a chain up by the table's own links. The
+// links below the head were made between two instants.
+func (r *run) checkDeep(v view, head *subject, pids []int, from, to process.Instant) {
+	n := len(pids) - 1
+	ref := v.ByPID(pids[n])
 	for i := n; i >= 0; i-- {
 		if ref == 0 {
-			r.errorf("deep: the chain breaks off above link %d", i+1)
+			r.errorf("deep, %s: the chain breaks off above link %d", v.how, i+1)
 			return
 		}
-		p := r.table.Process(ref)
+		p := v.Process(ref)
 		if p.ID.PID != pids[i] || p.State != process.Alive {
-			r.errorf("deep: link %d is %v as %v, want %d", i, p.State, p.ID, pids[i])
+			r.errorf("deep, %s: link %d is %v as %v, want %d", v.how, i, p.State, p.ID, pids[i])
 			return
 		}
 		if i > 0 && (p.ID.Start+process.Instant(process.Tick) <= from || p.ID.Start > to) {
-			r.errorf("deep: link %d, %v, did not begin between %d and %d", i, p.ID, from, to)
+			r.errorf("deep, %s: link %d, %v, did not begin between %d and %d", v.how, i, p.ID, from, to)
 			return
 		}
 		if i > 0 && p.Name != head.name {
-			r.errorf("deep: link %d is called %q, want %q", i, p.Name, head.name)
+			r.errorf("deep, %s: link %d is called %q, want %q", v.how, i, p.Name, head.name)
 			return
 		}
-		if i%(n/10) == 0 {
+		if r.read != nil && i%(n/10) == 0 {
 			var e process.Event
-			if err := r.src.Read(pids[i], &e); err != nil || !e.ID.Same(p.ID) || i > 0 && e.Parent.PID != pids[i-1] {
+			if err := r.read.Read(pids[i], &e); err != nil || !e.ID.Same(p.ID) || i > 0 && e.Parent.PID != pids[i-1] {
 				r.errorf("deep: link %d: Read: %v, parent %v, %v", i, e.ID, e.Parent, orNil(err))
 			}
 		}
-		ref, _ = r.table.Parent(ref)
+		ref, _ = v.Parent(ref)
 	}
-	if !head.parent.is(r.table.ID(ref)) {
-		r.errorf("deep: above the head is %v", r.table.ID(ref))
-	}
-	head.EndChain()
-	r.sync()
-	for i, pid := range pids[1:] {
-		if ref := r.table.ByPID(pid); ref != 0 && r.table.State(ref) != process.Ended && r.table.ID(ref).Start <= to {
-			r.errorf("deep: link %d is %v as %v, and has been reaped", i+1, r.table.State(ref), r.table.ID(ref))
-			return
-		}
+	if !head.parent.is(v.ID(ref)) {
+		r.errorf("deep, %s: above the head is %v", v.how, v.ID(ref))
 	}
 }
 
@@ -105,7 +115,7 @@ func siblings(r *run) {
 	a := r.fork(r.start("starter"), "a")
 	r.refresh(a)
 	// Such a table forgets most of them.
-	r.table = process.NewTable(process.Retention{Count: 1000})
+	r.begin(process.Retention{Count: 1000})
 	last := map[int]process.ID{} // who had the PID in an earlier batch
 	reused := 0
 	for made := 0; made < total; made += batch {
@@ -115,34 +125,19 @@ func siblings(r *run) {
 			r.t.Fatal(err)
 		}
 		to := linuxtest.Now()
-		r.sync()
-		want := map[int]bool{}
+		views := r.step()
+		for _, v := range views {
+			r.checkSiblings(v, a, alive, from, to)
+		}
 		for _, pid := range alive {
-			want[pid] = true
-			ref := r.table.ByPID(pid)
-			if ref == 0 || r.table.State(ref) != process.Alive {
-				r.errorf("siblings: %d lives and is missing", pid)
-				continue
-			}
-			p := r.table.Process(ref)
-			if !a.is(p.Parent.ID) {
-				r.errorf("siblings: parent of %v is %v, want %v", p.ID, p.Parent.ID, a)
-			}
-			if p.ID.Start+process.Instant(process.Tick) <= from || p.ID.Start > to {
-				r.errorf("siblings: %v did not begin between %d and %d", p.ID, from, to)
-			}
+			id := views[0].ID(views[0].ByPID(pid))
 			if old, ok := last[pid]; ok {
 				reused++
-				if old.Same(p.ID) {
-					r.errorf("siblings: %v is taken for one that had the PID before", p.ID)
+				if old.Same(id) {
+					r.errorf("siblings: %v is taken for one that had the PID before", id)
 				}
 			}
-			last[pid] = p.ID
-		}
-		for c := range r.table.Children(r.table.ByPID(a.pid)) {
-			if id := r.table.ID(c); !want[id.PID] {
-				r.errorf("siblings: %v is %v, and has been reaped", id, r.table.State(c))
-			}
+			last[pid] = id
 		}
 	}
 	if !r.small {
@@ -153,8 +148,35 @@ func siblings(r *run) {
 	}
 }
 
-// storm is scans and reads while children come and go. Who was there all the
-// while has to be in every scan, once and as it is.
+// checkSiblings holds the children of a to those that live, made between two
+// instants.
+func (r *run) checkSiblings(v view, a *subject, alive []int, from, to process.Instant) {
+	want := map[int]bool{}
+	for _, pid := range alive {
+		want[pid] = true
+		ref := v.ByPID(pid)
+		if ref == 0 || v.State(ref) != process.Alive {
+			r.errorf("siblings, %s: %d lives and is missing", v.how, pid)
+			continue
+		}
+		p := v.Process(ref)
+		if !a.is(p.Parent.ID) {
+			r.errorf("siblings, %s: parent of %v is %v, want %v", v.how, p.ID, p.Parent.ID, a)
+		}
+		if p.ID.Start+process.Instant(process.Tick) <= from || p.ID.Start > to {
+			r.errorf("siblings, %s: %v did not begin between %d and %d", v.how, p.ID, from, to)
+		}
+	}
+	for c := range v.Children(v.ByPID(a.pid)) {
+		if id := v.ID(c); !want[id.PID] {
+			r.errorf("siblings, %s: %v is %v, and has been reaped", v.how, id, v.State(c))
+		}
+	}
+}
+
+// storm is scans, reads and drains while children come and go. Who was there
+// all the while has to be in every scan, once and as it is, and of those that
+// come and go a live source tells all.
 func storm(r *run) {
 	stable := r.start("stable")
 	stable.SetSubreaper(true)
@@ -175,42 +197,45 @@ func storm(r *run) {
 	if r.small {
 		n = 5000
 	}
-	done := make(chan struct{})
+	ctx, done := context.WithCancel(r.t.Context())
 	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			r.checkStormScan(a)
-			select {
-			case <-done:
-				return
-			default:
+	until := func(act func()) {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				act()
 			}
-		}
-	})
-	wg.Go(func() {
-		for {
-			select {
-			case <-done:
-				return
-			default:
-				for _, s := range r.cast {
-					if s.state != process.Ended {
-						r.checkRead(s)
-					}
+		})
+	}
+	until(func() { r.checkStormScan(a) })
+	if r.read != nil {
+		until(func() {
+			for _, s := range r.cast {
+				if s.state != process.Ended {
+					r.checkRead(s)
 				}
 			}
-		}
-	})
+		})
+	}
+	if r.live != nil {
+		until(func() {
+			if err := r.live.Wait(ctx); err != nil && !errors.Is(err, context.Canceled) {
+				r.errorf("storm: Wait: %v", err)
+				done()
+			}
+			r.drain()
+		})
+	}
 	_, err := a.Churn(n, 32)
 	if err == nil {
 		_, err = a.Churn(n, 0)
 	}
-	close(done)
+	done()
 	wg.Wait()
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	r.compare()
+	r.countShortLives(a, 2*n)
 }
 
 // checkStormScan holds one scan beside a storm of children of a.
@@ -304,6 +329,9 @@ func adoptionsMeanwhile(r *run) {
 		for _, c := range born {
 			r.leave(c, a)
 		}
+		if r.live != nil {
+			r.drain()
+		}
 	}
 	close(done)
 	wg.Wait()
@@ -325,7 +353,7 @@ func adoptionsMeanwhile(r *run) {
 	}
 	r.t.Logf("%d orphans, met %d times by the scans", rounds*pairs, caught)
 	for _, s := range r.cast {
-		s.told = process.ID{} // the table was not in step meanwhile
+		s.told = process.ID{} // nothing was kept in step meanwhile
 	}
 	r.seen.adoptions = true
 	r.compare()

@@ -15,11 +15,17 @@ type evidence struct {
 	exitsUnseen []string
 	born        int // short lives, and those of them that were known
 	known       int
+	unmoved     []string // who was moved and not told to be
+	moved       int
 	adoptions   bool // the scene has children that their creator left
 	late        bool // the source was opened when the processes were there
 }
 
-func (e *evidence) id(id process.ID) {
+// met notes an identity. It may be called from any goroutine.
+func (r *run) met(id process.ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := &r.seen
 	if id.Inode != 0 || id.Precision == process.Exact {
 		e.exactIDs++
 	} else {
@@ -31,11 +37,15 @@ func (e *evidence) id(id process.ID) {
 // and no fewer.
 func (r *run) checkLimits() {
 	e := &r.seen
+	if r.heard.losses > 0 {
+		return // it has lost more than it must
+	}
 	r.checkLimit(source.TicksOnly, e.tickID.Known(), e.exactIDs > 0, "an identity is only "+e.tickID.String())
 	if !e.late {
 		r.checkLimit(source.CreatorsUnseen, len(e.uncreated) > 0, e.created > 0 && e.adoptions, first(e.uncreated)+" has no creator")
 	}
 	r.checkLimit(source.ExitsUnseen, len(e.exitsUnseen) > 0, e.exitsSeen > 0, first(e.exitsUnseen)+" ended unseen")
+	r.checkLimit(source.MovesUnseen, len(e.unmoved) > 0, e.moved > 0, first(e.unmoved)+" was moved unseen")
 	r.checkLimit(source.ShortLivedUnseen, e.known < e.born, e.born > 0, "a short life was missed")
 }
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -70,17 +72,31 @@ func shortLives(r *run) {
 		r.t.Fatal(err)
 	}
 	r.compare()
-	r.seen.born = n
+	r.countShortLives(a, n)
+}
+
+// countShortLives counts those of the n children that a had, all ended and
+// reaped but for those that a still has, which are known.
+func (r *run) countShortLives(a *subject, n int) {
+	known := 0
 	for ref := range r.table.All() {
 		p := r.table.Process(ref)
-		if !a.is(p.Creator.ID) && !a.is(p.Parent.ID) {
+		if !a.is(p.Creator.ID) && !a.is(p.Parent.ID) || r.inCast(p.ID) {
 			continue
 		}
-		r.seen.known++
+		known++
 		if p.State != process.Ended {
 			r.errorf("%v has ended and been reaped, and is %v", p.ID, p.State)
 		}
+		if x := p.Exit; r.live != nil && !r.limits[source.ExitsUnseen] && x.Evidence == process.Observed && x.Status != 0 && x.Status != syscall.WaitStatus(unix.SIGKILL) {
+			r.errorf("%v ended with %#x, want 0 or SIGKILL", p.ID, x.Status)
+		}
 	}
+	if known > n {
+		r.errorf("%v had %d children, and has %d", a, n, known)
+	}
+	r.seen.born += n
+	r.seen.known += known
 }
 
 // reuse gives a PID again within the tick in which its last holder began.
@@ -91,13 +107,9 @@ func reuse(r *run) {
 	collided := 0
 	for range 200 {
 		b := r.again(a, first.pid, "older")
-		var e process.Event
-		if err := r.src.Read(b.pid, &e); err != nil || !b.is(e.ID) {
-			r.errorf("%v: Read: %v, %v", b, e.ID, orNil(err))
+		if !r.meet(b) {
 			return
 		}
-		b.told = e.ID
-		r.table.Apply(&e)
 		r.leave(b, r.test)
 		c := r.again(a, b.pid, "younger")
 		if c.ticks == b.ticks {
@@ -122,34 +134,51 @@ func (r *run) again(a *subject, pid int, label string) *subject {
 	return r.clone(a, label, linuxtest.CloneOptions{PID: pid})
 }
 
+// meet takes in that the process is there, at the least cost, and reports
+// whether it is told of as what it is.
+func (r *run) meet(s *subject) bool {
+	if r.read == nil {
+		r.drain()
+		s.told = r.table.ID(r.table.ByPID(s.pid))
+		if !s.is(s.told) {
+			r.errorf("%v is told of as %v", s, s.told)
+		}
+		return s.is(s.told)
+	}
+	var e process.Event
+	if err := r.read.Read(s.pid, &e); err != nil || !s.is(e.ID) {
+		r.errorf("%v: Read: %v, %v", s, e.ID, orNil(err))
+		return false
+	}
+	s.told = e.ID
+	r.table.Apply(&e)
+	return true
+}
+
 // checkReused holds what the source tells of two that had one PID, of which
 // the older one has been reaped.
 func (r *run) checkReused(b, c *subject) {
-	if st, err := r.src.Check(b.told, ""); !errors.Is(err, source.ErrGone) {
+	if r.read != nil {
 		// A source that cannot tell them apart may still hold a
 		// descriptor of the first, which can.
-		if !r.limits[source.TicksOnly] {
+		if st, err := r.read.Check(b.told, ""); !errors.Is(err, source.ErrGone) && !r.limits[source.TicksOnly] {
 			r.errorf("%v has been reaped and %v has its PID: Check: %+v, %v", b, c, st, orNil(err))
 		}
 	}
-	var e process.Event
-	if err := r.src.Read(c.pid, &e); err != nil || !c.is(e.ID) {
-		r.errorf("%v: Read: %v, %v", c, e.ID, orNil(err))
+	if !r.meet(c) {
 		return
 	}
-	if e.ID.Same(b.told) {
+	if c.told.Same(b.told) {
 		if r.limits[source.TicksOnly] {
 			r.t.Logf("%v and %v are not compared: %v", b, c, source.TicksOnly)
 			return
 		}
-		r.errorf("%v is taken for %v: %v", c, b, e.ID)
+		r.errorf("%v is taken for %v: %v", c, b, c.told)
 	}
-	r.table.Apply(&e)
-	c.told = e.ID
 	if ref := r.table.ByPID(c.pid); !c.is(r.table.ID(ref)) || r.table.State(ref) != process.Alive {
 		r.errorf("%v is %v as %v", c, r.table.State(ref), r.table.ID(ref))
 	}
-	r.checkEnded(b)
+	r.checkEnded(r.views()[0], b)
 }
 
 // reuseOfParent gives the PID of a dead parent to a stranger: who was adopted
@@ -178,25 +207,47 @@ func reuseOfParent(r *run) {
 func failures(r *run) {
 	a := r.fork(r.start("starter"), "a")
 	r.leave(a, r.test)
+	r.readFailures(a)
+	ctx, cancel := context.WithCancel(r.t.Context())
+	cancel()
+	if err := r.src.Scan(ctx, func(*process.Event) {}); !errors.Is(err, context.Canceled) {
+		r.errorf("Scan of a canceled context: %v", orNil(err))
+	}
+	if r.live == nil {
+		return
+	}
+	if err := r.live.Wait(ctx); !errors.Is(err, context.Canceled) {
+		r.errorf("Wait with a canceled context: %v", orNil(err))
+	}
+	ctx, cancel = context.WithTimeout(r.t.Context(), 10*time.Millisecond)
+	defer cancel()
+	for ctx.Err() == nil { // what others do may be enough to return for
+		if err := r.live.Wait(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			r.errorf("Wait until a deadline: %v", err)
+		}
+	}
+	r.compare()
+}
+
+// readFailures are of reads and checks, of who has ended among others.
+func (r *run) readFailures(a *subject) {
+	if r.read == nil {
+		return
+	}
 	for _, pid := range []int{a.pid, 0, -1, math.MinInt, 1 << 22, math.MaxInt32, math.MaxInt} {
 		var e process.Event
-		if err := r.src.Read(pid, &e); !errors.Is(err, source.ErrGone) {
+		if err := r.read.Read(pid, &e); !errors.Is(err, source.ErrGone) {
 			r.errorf("Read(%d): %v, %v", pid, e.ID, orNil(err))
 		}
 		id := process.ID{PID: pid, Start: a.from, Precision: process.Exact}
-		if st, err := r.src.Check(id, ""); !errors.Is(err, source.ErrGone) {
+		if st, err := r.read.Check(id, ""); !errors.Is(err, source.ErrGone) {
 			r.errorf("Check(%v): %+v, %v", id, st, orNil(err))
 		}
 	}
 	// Another process that had the PID of the test once.
 	id := process.ID{PID: os.Getpid(), Start: process.FromTicks(r.test.ticks - 1), Precision: process.ToTick}
-	if st, err := r.src.Check(id, ""); !errors.Is(err, source.ErrGone) {
+	if st, err := r.read.Check(id, ""); !errors.Is(err, source.ErrGone) {
 		r.errorf("Check(%v), which has ended: %+v, %v", id, st, orNil(err))
-	}
-	ctx, cancel := context.WithCancel(r.t.Context())
-	cancel()
-	if err := r.src.Scan(ctx, func(*process.Event) {}); !errors.Is(err, context.Canceled) {
-		r.errorf("Scan of a canceled context: %v", orNil(err))
 	}
 }
 
@@ -204,7 +255,7 @@ func failures(r *run) {
 // is kthreadd, whose PID is 2 (rest_init).
 func kernelThreads(r *run) {
 	const kthreadd = 2
-	r.sync()
+	r.step()
 	ref := r.table.ByPID(kthreadd)
 	if ref == 0 || !r.table.Process(ref).Kernel {
 		r.errorf("kthreadd is not shown as a thread of the kernel")
@@ -212,6 +263,9 @@ func kernelThreads(r *run) {
 	}
 	for ref := range r.table.All() {
 		p := r.table.Process(ref)
+		if p.State == process.Unseen {
+			continue
+		}
 		if below := p.Parent.ID.PID == kthreadd || p.ID.PID == kthreadd; p.Kernel != below && p.State == process.Alive {
 			r.errorf("%v, %q, is a thread of the kernel: %t, and has parent %v", p.ID, p.Name, p.Kernel, p.Parent.ID)
 		}

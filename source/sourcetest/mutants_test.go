@@ -330,24 +330,30 @@ func TestMutants(t *testing.T) {
 	linuxtest.Need(t, linuxtest.Pidfs)
 	for _, mu := range mutants {
 		t.Run(mu.name, func(t *testing.T) {
-			for _, name := range mu.scenes {
-				i := slices.IndexFunc(scenes, func(s scene) bool { return s.name == name })
-				if i < 0 {
-					t.Fatalf("there is no scene %q", name)
-				}
-				t.Run(name, func(t *testing.T) {
-					linuxtest.Need(t, scenes[i].needs...)
-					problems := scenes[i].perform(t, func(*testing.T) source.Reader {
-						m := &mutant{reference: reference{inodes: true}}
-						mu.break_(m)
-						return m
-					}, true)
-					if len(problems) == 0 {
-						t.Error("not caught")
-					} else {
-						t.Logf("%d, the first: %s", len(problems), problems[0])
-					}
-				})
+			mustCatch(t, mu.scenes, func(*testing.T) source.Source {
+				m := &mutant{reference: reference{inodes: true}}
+				mu.break_(m)
+				return m
+			})
+		})
+	}
+}
+
+// mustCatch fails the test if one of the scenes finds no fault in the source.
+func mustCatch(t *testing.T, names []string, open func(*testing.T) source.Source) {
+	t.Helper()
+	for _, name := range names {
+		i := slices.IndexFunc(scenes, func(s scene) bool { return s.name == name })
+		if i < 0 {
+			t.Fatalf("there is no scene %q", name)
+		}
+		t.Run(name, func(t *testing.T) {
+			linuxtest.Need(t, scenes[i].needs...)
+			problems := scenes[i].perform(t, open, true)
+			if len(problems) == 0 {
+				t.Error("not caught")
+			} else {
+				t.Logf("%d, the first: %s", len(problems), problems[0])
 			}
 		})
 	}

@@ -205,10 +205,10 @@ func (s reference) Check(id process.ID, membership string) (source.Status, error
 }
 
 func TestReferenceByTicks(t *testing.T) {
-	runScenes(t, func(*testing.T) source.Reader { return reference{} }, true)
+	runScenes(t, func(*testing.T) source.Source { return reference{} }, true)
 }
 
 func TestReferenceByInodes(t *testing.T) {
 	linuxtest.Need(t, linuxtest.Pidfs)
-	Run(t, func(*testing.T) source.Reader { return reference{inodes: true} })
+	Run(t, func(*testing.T) source.Source { return reference{inodes: true} })
 }

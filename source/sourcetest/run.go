@@ -3,9 +3,9 @@
 // [Run] plays scenes of real processes, whose truth it knows because it
 // directs each step of them (see package linuxtest) or because they report it
 // themselves with getpid(2), getppid(2) and the like. After each step the
-// source has to tell the same, by a scan and by single reads. Where it cannot,
-// it has to have said so: [source.Source.Limits] must name exactly what it
-// cannot tell.
+// source has to tell the same: by a scan, a [source.Reader] by single reads as
+// well, and a [source.Live] by events alone. Where it cannot, it has to have
+// said so: [source.Source.Limits] must name exactly what it cannot tell.
 package sourcetest
 
 import (
@@ -39,6 +39,8 @@ var scenes = []scene{
 	{"leader first", nil, leaderFirst},
 	{"exec", nil, execs},
 	{"exec by a worker thread", nil, execByThread},
+	{"owners", []linuxtest.Feature{linuxtest.Root}, owners},
+	{"terminal", nil, terminal},
 	{"zombies", nil, zombies},
 	{"exits", nil, exits},
 	{"short lives", nil, shortLives},
@@ -59,11 +61,11 @@ var scenes = []scene{
 // Run holds the source that open opens to all scenes, each in a subtest with
 // a source of its own, which Run closes. With -short the large crowds are
 // smaller ones.
-func Run(t *testing.T, open func(t *testing.T) source.Reader) {
+func Run(t *testing.T, open func(t *testing.T) source.Source) {
 	runScenes(t, open, testing.Short())
 }
 
-func runScenes(t *testing.T, open func(t *testing.T) source.Reader, small bool) {
+func runScenes(t *testing.T, open func(t *testing.T) source.Source, small bool) {
 	for _, s := range scenes {
 		t.Run(s.name, func(t *testing.T) {
 			linuxtest.Need(t, s.needs...)
@@ -76,11 +78,12 @@ func runScenes(t *testing.T, open func(t *testing.T) source.Reader, small bool) 
 
 // perform plays the scene, with small crowds or large ones, and returns what
 // the source got wrong. A failure of the scene itself fails t.
-func (s scene) perform(t *testing.T, open func(t *testing.T) source.Reader, small bool) []string {
+func (s scene) perform(t *testing.T, open func(t *testing.T) source.Source, small bool) []string {
 	t.Helper()
 	r := &run{t: t, open: open, small: small}
 	r.reopen()
 	s.play(r)
+	r.finish()
 	r.checkLimits()
 	r.close()
 	return r.problems
@@ -89,11 +92,18 @@ func (s scene) perform(t *testing.T, open func(t *testing.T) source.Reader, smal
 // run is one performance of a scene.
 type run struct {
 	t     *testing.T
-	open  func(t *testing.T) source.Reader
+	open  func(t *testing.T) source.Source
 	small bool
-	src   source.Reader
-	table *process.Table
-	test  *subject // the test binary
+	src   source.Source
+	read  source.Reader // src, nil if it is none
+	live  source.Live   // src, nil if it is none
+	test  *subject      // the test binary
+
+	table  *process.Table  // in step as users of the source keep it
+	scans  *process.Table  // in step by scans alone; table, if src is not live
+	opened process.Instant // when src was
+	heard  heard
+	news   bool // something has happened since the last drain
 
 	limits map[source.Limit]bool
 	cast   []*subject
@@ -120,7 +130,8 @@ func (r *run) reopen() {
 	r.t.Helper()
 	r.close()
 	r.src = r.open(r.t)
-	r.table = process.NewTable(process.Retention{Age: time.Hour, Count: 1 << 20})
+	r.read, _ = r.src.(source.Reader)
+	r.live, _ = r.src.(source.Live)
 	r.limits = map[source.Limit]bool{}
 	for _, l := range r.src.Limits() {
 		if r.limits[l] {
@@ -131,8 +142,24 @@ func (r *run) reopen() {
 	if r.src.Name() == "" {
 		r.errorf("Name is empty")
 	}
-	r.seen = evidence{}
+	if r.read == nil && r.live == nil {
+		r.t.Fatal("a source that can neither be asked nor tells what happens")
+	}
+	r.seen, r.heard, r.news = evidence{}, heard{}, false
 	r.test = r.self()
+	r.opened = linuxtest.Now()
+	r.begin(process.Retention{Age: time.Hour, Count: 1 << 20})
+}
+
+// begin begins again with empty tables.
+func (r *run) begin(keep process.Retention) {
+	r.t.Helper()
+	r.table = process.NewTable(keep)
+	r.scans = r.table
+	if r.live != nil {
+		r.scans = process.NewTable(keep)
+		r.sync()
+	}
 }
 
 func (r *run) close() {

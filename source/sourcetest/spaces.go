@@ -9,7 +9,7 @@ import (
 
 // namespaces stand one in the other; PIDs are the test's.
 func namespaces(r *run) {
-	a := r.cast1("init of a namespace", linuxtest.StartWith(r.t, linuxtest.StartOptions{NewPID: true}), r.test, r.test)
+	a := r.startWith("init of a namespace", linuxtest.StartOptions{NewPID: true})
 	a.inner = true
 	b := r.fork(a, "in the namespace")
 	c := r.clone(b, "init of an inner one", linuxtest.CloneOptions{NewPID: true})
@@ -42,13 +42,13 @@ func cgroups(r *run) {
 		if !strings.Contains(s.membership, ":"+g.Path+"\n") {
 			r.t.Fatalf("%v was moved to %s and is in %q", s, g.Path, s.membership)
 		}
-		if !s.told.Known() {
+		if !s.told.Known() || r.read == nil {
 			return
 		}
-		if st, err := r.src.Check(s.told, before); err != nil || !st.Moved {
+		if st, err := r.read.Check(s.told, before); err != nil || !st.Moved {
 			r.errorf("%v moved from %q to %s: Check: %+v, %v", s, before, g.Path, st, orNil(err))
 		}
-		if st, err := r.src.Check(s.told, s.membership); err != nil || st.Moved {
+		if st, err := r.read.Check(s.told, s.membership); err != nil || st.Moved {
 			r.errorf("%v is where it is, in %s: Check: %+v, %v", s, g.Path, st, orNil(err))
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -12,12 +13,14 @@ import (
 	"github.com/proclineage/lineage/cgroup"
 	"github.com/proclineage/lineage/internal/linuxtest"
 	"github.com/proclineage/lineage/process"
+	"github.com/proclineage/lineage/source"
 )
 
 // A subject is a process of which the truth is known.
 type subject struct {
 	*linuxtest.Actor // nil for a process that does not do as told
 
+	run     *run
 	label   string
 	pid     int
 	ticks   uint64          // its start
@@ -37,8 +40,41 @@ type subject struct {
 
 	status       syscall.WaitStatus
 	died, buried process.Instant // between which it ended
+	adopter      *subject        // who got its children then
+	last         *subject        // its parent then
 	told         process.ID      // what the source called it
+
+	born   state
+	execs  []program
+	untold untold // what it is and no event told
 }
+
+// state is what a subject was at some instant.
+type state struct {
+	parent                  *subject
+	name                    string
+	groupID, sessionID, tty int
+	membership, group       string
+	owner                   process.Owner
+	pids                    []int // in each PID namespace
+}
+
+// program is one that a subject runs, begun between two instants.
+type program struct {
+	file     string
+	args     []string
+	from, to process.Instant
+	state    state
+}
+
+// untold is a set of facts.
+type untold uint8
+
+const (
+	untoldName untold = 1 << iota
+	untoldIDs
+	untoldCgroup // told unless source.MovesUnseen
+)
 
 func (s *subject) String() string { return fmt.Sprintf("%s (%d)", s.label, s.pid) }
 
@@ -67,21 +103,111 @@ func (r *run) stranger(label string, pid int) *subject {
 // start makes a child of the test, which is a Go program.
 func (r *run) start(label string) *subject {
 	r.t.Helper()
-	return r.cast1(label, linuxtest.Start(r.t), r.test, r.test)
+	return r.startWith(label, linuxtest.StartOptions{})
+}
+
+func (r *run) startWith(label string, o linuxtest.StartOptions) *subject {
+	r.t.Helper()
+	s := r.cast1(label, linuxtest.StartWith(r.t, o), r.test, r.test)
+	s.execs = []program{{file: "exe", from: s.from, to: s.to, state: s.born}}
+	s.born.name = "" // that of the test's thread
+	return s
 }
 
 // cast1 takes a new actor in.
 func (r *run) cast1(label string, a *linuxtest.Actor, parent, creator *subject) *subject {
 	r.t.Helper()
-	s := &subject{Actor: a, label: label, pid: a.PID, parent: parent, creator: creator, state: process.Alive}
+	s := &subject{Actor: a, run: r, label: label, pid: a.PID, parent: parent, creator: creator, state: process.Alive}
 	s.from, s.to = a.Born()
 	id := a.ID()
 	s.ticks, s.inode = uint64(id.Start)/uint64(process.Tick), id.Inode
 	if id.Start > s.to || id.Start+process.Instant(process.Tick) <= s.from {
 		r.t.Fatalf("%v began at %d, not between %d and %d", s, id.Start, s.from, s.to)
 	}
+	s.born = r.now(s)
 	r.cast = append(r.cast, s)
+	r.news = r.live != nil
 	return s
+}
+
+// now reads what a process is that does nothing meanwhile.
+func (r *run) now(s *subject) state {
+	r.t.Helper()
+	st := s.Stat()
+	b := state{parent: s.parent, name: st.Name, groupID: max(st.PGRP, 0), sessionID: max(st.Session, 0), tty: st.TTY}
+	membership, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", s.pid))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	b.membership = string(membership)
+	b.group, _ = cgroup.Group(b.membership)
+	b.pids = r.numbers(s.pid, "NSpid")
+	uids, gids := r.numbers(s.pid, "Uid"), r.numbers(s.pid, "Gid")
+	b.owner = process.Owner{Known: true, UID: uids[0], EffectiveUID: uids[1], GID: gids[0], EffectiveGID: gids[1]}
+	return b
+}
+
+// numbers reads a field of /proc/PID/status.
+func (r *run) numbers(pid int, field string) []int {
+	r.t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	var numbers []int
+	for line := range strings.Lines(string(text)) {
+		value, ok := strings.CutPrefix(line, field+":")
+		if !ok {
+			continue
+		}
+		for word := range strings.FieldsSeq(value) {
+			n, err := strconv.Atoi(word)
+			if err != nil {
+				r.t.Fatalf("%s of %d: %v", field, pid, err)
+			}
+			numbers = append(numbers, n)
+		}
+	}
+	return numbers
+}
+
+// Exec makes the subject run another program.
+func (s *subject) Exec(name string, args ...string) { s.run.exec(s, s.Thread, name, args...) }
+
+// exec makes a thread of the subject run another program.
+func (r *run) exec(s *subject, th *linuxtest.Thread, name string, args ...string) {
+	r.t.Helper()
+	x := program{file: name, args: args, from: linuxtest.Now()}
+	th.Exec(name, args...)
+	x.to = linuxtest.Now()
+	x.state = r.now(s)
+	s.execs = append(s.execs, x)
+	s.untold &^= untoldName
+	r.news = r.live != nil
+}
+
+// SetName gives the subject another name, of which no event tells.
+func (s *subject) SetName(name string) {
+	s.Actor.SetName(name)
+	s.untold |= untoldName
+}
+
+// Setsid makes the subject the leader of a session, of which no event tells.
+func (s *subject) Setsid() {
+	s.Actor.Setsid()
+	s.untold |= untoldIDs
+}
+
+// Setpgid gives the subject another process group, of which no event tells.
+func (s *subject) Setpgid(pgid int) {
+	s.Actor.Setpgid(pgid)
+	s.untold |= untoldIDs
+}
+
+// Move puts the subject in another cgroup.
+func (s *subject) Move(g *linuxtest.Cgroup) {
+	s.Actor.Move(g)
+	s.untold |= untoldCgroup
 }
 
 func (r *run) fork(s *subject, label string) *subject {
@@ -121,7 +247,8 @@ func (r *run) end(s, adopter *subject, act func()) {
 	s.died = linuxtest.Now()
 	act()
 	s.buried = linuxtest.Now()
-	s.state = process.Zombie
+	s.state, s.adopter, s.last = process.Zombie, adopter, s.parent
+	r.news = r.live != nil && !r.limits[source.ExitsLate]
 	for _, c := range r.cast {
 		if c.parent == s && c.state != process.Ended {
 			c.parent = adopter

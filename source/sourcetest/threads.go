@@ -2,6 +2,9 @@ package sourcetest
 
 import (
 	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/proclineage/lineage/process"
 )
@@ -27,8 +30,11 @@ func workerThreads(r *run) {
 
 // checkTID holds Read of a TID, which is about the process.
 func (r *run) checkTID(s *subject, tid int) {
+	if r.read == nil {
+		return
+	}
 	var e process.Event
-	if err := r.src.Read(tid, &e); err != nil || !s.is(e.ID) || e.Zombie {
+	if err := r.read.Read(tid, &e); err != nil || !s.is(e.ID) || e.Zombie {
 		r.errorf("Read of TID %d of %v: %v, zombie %t, %v", tid, s, e.ID, e.Zombie, orNil(err))
 	}
 }
@@ -62,13 +68,64 @@ func execs(r *run) {
 	a := r.fork(r.start("starter"), "a")
 	b := r.fork(a, "b")
 	for i := range 10 {
-		a.Exec(fmt.Sprintf("link-%d", i))
+		a.Exec(fmt.Sprintf("link-%d", i), make([]string, i)...)
 		if i%5 == 0 {
 			r.compare()
 		}
 	}
 	r.fork(a, "child from after")
-	b.Exec(") R 1 1 1 (")
+	b.Exec(") R 1 1 1 (", "an argument", "", "\xff\n", strings.Repeat("x", 3000))
+	r.compare()
+	// What most shells do between fork and exec.
+	c := r.fork(b, "leader of a group")
+	c.Setpgid(0)
+	c.Exec("in a group")
+	d := r.fork(b, "leader of a session")
+	d.Setsid()
+	d.Exec("in a session")
+	r.compare()
+}
+
+// owners are who a process runs as, which its children do as well.
+func owners(r *run) {
+	a := r.fork(r.start("starter"), "a")
+	for i, nr := range []uintptr{unix.SYS_SETRESGID, unix.SYS_SETRESUID} {
+		if _, err := a.Syscall(nr, 4711+i, 0, 0); err != nil { // the real ID alone
+			r.t.Fatal(err)
+		}
+	}
+	r.fork(a, "as another user")
+	r.compare()
+	a.Exec("as another user")
+	r.compare()
+}
+
+// terminal is one that a session gets, and loses.
+func terminal(r *run) {
+	a := r.fork(r.start("starter"), "a")
+	fd, err := a.Syscall(unix.SYS_OPENAT, unix.AT_FDCWD, "/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY)
+	if err == nil {
+		_, err = a.Syscall(unix.SYS_IOCTL, fd, unix.TIOCSPTLCK, make([]byte, 4))
+	}
+	if err == nil {
+		fd, err = a.Syscall(unix.SYS_IOCTL, fd, unix.TIOCGPTPEER, unix.O_RDWR|unix.O_NOCTTY)
+	}
+	a.Setsid()
+	if err == nil {
+		_, err = a.Syscall(unix.SYS_IOCTL, fd, unix.TIOCSCTTY, 0)
+	}
+	if err != nil {
+		r.t.Fatalf("a terminal: %v", err)
+	}
+	b := r.fork(a, "at the terminal")
+	b.Exec("at the terminal")
+	r.compare()
+	if a.tty == 0 || b.tty != a.tty {
+		r.t.Fatalf("%v has terminal %#x, and %v %#x", a, a.tty, b, b.tty)
+	}
+	c := r.fork(b, "leaves the terminal")
+	c.Setsid()
+	c.Exec("without a terminal")
 	r.compare()
 }
 
@@ -79,7 +136,7 @@ func execByThread(r *run) {
 	b := r.fork(a, "b")
 	th := a.NewThread()
 	r.compare()
-	th.Exec("usurper")
+	r.exec(a, th, "usurper")
 	r.compare()
 	a.NewThread()
 	a.ExitLeader()

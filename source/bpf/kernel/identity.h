@@ -114,20 +114,43 @@ struct {
 	__type(value, struct exited);
 } exit_room SEC(".maps");
 
-/* fill_subreaper says which subreaper adopts the children of the current
- * process, whose last thread ends (find_new_reaper). It returns false where
- * there is none; where one may be beyond reach, who adopts stays not known. The
- * verifier looks at this function by itself, and at the next one. */
-__noinline int fill_subreaper(void)
+/* has_ended says that the last thread is past where it is counted in do_exit,
+ * right before sched_process_exit: the process has ended for all that is told,
+ * though its children may not be adopted yet (exit_notify). */
+static __always_inline bool has_ended(struct signal_struct *signal)
 {
-	u32 zero = 0;
-	struct exited *r = bpf_map_lookup_elem(&exit_room, &zero);
-	struct task_struct *task = (void *)bpf_get_current_task();
+	return signal->live.counter == 0;
+}
+
+/* Whose adopter is looked for, in an exit and in a scan. */
+enum { OF_EXITED, OF_SEEN, ADOPTIONS };
+
+struct adoption {
+	struct task_struct *task; /* has ended */
+	struct id adopter;
+};
+
+struct {
+	__uint(type, MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, ADOPTIONS);
+	__type(key, u32);
+	__type(value, struct adoption);
+} adoptions SEC(".maps");
+
+/* fill_subreaper says which subreaper adopts the children of a process that has
+ * ended (find_new_reaper). It returns false where there is none; where one may
+ * be beyond reach, who adopts stays not known. The verifier looks at this
+ * function by itself, as at every one that is not inline. */
+__noinline int fill_subreaper(u32 whose)
+{
+	struct adoption *a = bpf_map_lookup_elem(&adoptions, &whose);
+
+	if (!a)
+		return true;
+	struct task_struct *task = a->task;
 	struct pid *pid = BPF_CORE_READ(task, thread_pid);
 	u32 level = BPF_CORE_READ(pid, level);
 
-	if (!r)
-		return true;
 	for (int i = 0; i < MAX_ANCESTORS; i++) {
 		struct task_struct *child = task;
 
@@ -138,28 +161,37 @@ __noinline int fill_subreaper(void)
 		struct signal_struct *signal = BPF_CORE_READ(task, signal);
 
 		if (is_subreaper(signal) && BPF_CORE_READ(signal, live.counter) > 0) {
-			fill_id_at(&r->adopter, BPF_CORE_READ(task, group_leader));
+			fill_id_at(&a->adopter, BPF_CORE_READ(task, group_leader));
 			return true;
 		}
 	}
 	return true;
 }
 
-/* fill_adopter says who adopts the children of the current process. */
-static __always_inline void fill_adopter(struct exited *r, struct task_struct *task)
+/* fill_adopter says who adopts the children of a process that has ended. */
+static __always_inline void fill_adopter(struct id *adopter, struct task_struct *task, u32 whose)
 {
+	struct adoption *a = bpf_map_lookup_elem(&adoptions, &whose);
 	struct pid *pid = task->thread_pid;
 
-	r->adopter.pid = 0;
-	if (BPF_CORE_READ_BITFIELD_PROBED(task->signal, has_child_subreaper) && fill_subreaper())
+	adopter->pid = 0;
+	if (!a || !pid)
 		return;
+	if (BPF_CORE_READ_BITFIELD_PROBED(task->signal, has_child_subreaper)) {
+		a->task = task;
+		a->adopter.pid = 0;
+		if (fill_subreaper(whose)) {
+			*adopter = a->adopter;
+			return;
+		}
+	}
 	if (pid->level == 0) {
-		fill_id(&r->adopter, pid->numbers[0].ns->child_reaper->group_leader);
+		fill_id(adopter, pid->numbers[0].ns->child_reaper->group_leader);
 		return;
 	}
 	struct pid_namespace *ns = number(pid, pid->level).ns;
 
-	fill_id_at(&r->adopter, BPF_CORE_READ(ns, child_reaper, group_leader));
+	fill_id_at(adopter, BPF_CORE_READ(ns, child_reaper, group_leader));
 }
 
 /* add_threads adds up what the threads of the current process have used. */

@@ -16,24 +16,29 @@ char licence[] SEC("license") = "Dual BSD/GPL";
 // last one of its process.
 const volatile bool has_group_dead = false;
 
-static __always_inline void fill_facts(struct process *r, struct task_struct *leader)
+static __always_inline void fill_session(struct session *s, struct signal_struct *signal)
 {
-	struct signal_struct *signal = leader->signal;
 	struct tty_struct *tty = signal->tty;
 
-	if (leader->flags & PF_KTHREAD)
-		r->head.flags |= KERNEL;
-	fill_owner(&r->owner, leader);
-	bpf_core_read(&r->comm, sizeof(r->comm), &leader->comm);
-	r->group = group_nr(signal->pids[TYPE_PGID]);
-	r->session = group_nr(signal->pids[TYPE_SID]);
+	s->group = group_nr(signal->pids[TYPE_PGID]);
+	s->session = group_nr(signal->pids[TYPE_SID]);
+	s->tty = 0;
 	if (tty) {
 		// new_encode_dev(tty_devnum(tty))
 		u32 major = tty->driver->major;
 		u32 minor = tty->driver->minor_start + tty->index;
 
-		r->tty = (minor & 0xff) | (major << 8) | ((minor & ~0xffU) << 12);
+		s->tty = (minor & 0xff) | (major << 8) | ((minor & ~0xffU) << 12);
 	}
+}
+
+static __always_inline void fill_facts(struct process *r, struct task_struct *leader)
+{
+	if (leader->flags & PF_KTHREAD)
+		r->head.flags |= KERNEL;
+	fill_owner(&r->owner, leader);
+	fill_session(&r->session, leader->signal);
+	bpf_core_read(&r->comm, sizeof(r->comm), &leader->comm);
 }
 
 static __always_inline void fill_parent(struct process *r, struct task_struct *leader)
@@ -78,6 +83,7 @@ int BPF_PROG(executed, struct task_struct *task, int tid, struct linux_binprm *b
 		r->set = set_of(task, IN_EXEC);
 	}
 	fill_owner(&r->owner, task);
+	fill_session(&r->session, task->signal);
 	bpf_core_read(&r->comm, sizeof(r->comm), &task->comm);
 	r->argc = bprm->argc;
 
@@ -116,14 +122,14 @@ int exited(u64 *ctx)
 	if (has_group_dead) {
 		if (!(ctx[1] & 1))
 			return 0;
-	} else if (signal->live.counter != 0) {
+	} else if (!has_ended(signal)) {
 		return 0;
 	}
 	if (!r || !fill_id(&r->id, leader))
 		return 0;
 	r->head.kind = EXITED;
 	r->head.time = bpf_ktime_get_boot_ns();
-	fill_adopter(r, task);
+	fill_adopter(&r->adopter, task, OF_EXITED);
 	fill_usage(r, task);
 	// wait_task_zombie
 	r->status = signal->flags & SIGNAL_GROUP_EXIT ? signal->group_exit_code : leader->exit_code;
@@ -138,7 +144,7 @@ static __always_inline void tell_move(struct task_struct *task)
 	__sync_fetch_and_add(&shared.moves, 1);
 	if (task->pid != task->tgid || !fill_id(&r.id, task))
 		return;
-	r.set = set_of(task, IN_MOVE);
+	r.set = set_of(task->flags & PF_EXITING ? living(task) : task, IN_MOVE);
 	put(&r, sizeof(r), r.head.time);
 }
 
@@ -195,11 +201,15 @@ int seen(struct bpf_iter__task *ctx)
 
 	if (!task || task->pid != task->tgid || !fill_id(&r.id, task))
 		return 0;
+	struct task_struct *parent = task->real_parent->group_leader;
+
 	fill_parent(&r, task);
+	if (r.parent.pid && has_ended(parent->signal))
+		fill_adopter(&r.parent, parent, OF_SEEN);
 	fill_facts(&r, task);
 	if (is_subreaper(task->signal))
 		r.head.flags |= SUBREAPER;
-	if (task->exit_state && task->signal->nr_threads <= 1)
+	if (has_ended(task->signal))
 		r.head.flags |= ZOMBIE;
 	r.set = set_in_scan(task->flags & PF_EXITING ? living(task) : task, 0, seq);
 	bpf_seq_write(seq, &r, sizeof(r) - sizeof(r.inner) + fill_inner(&r, task));

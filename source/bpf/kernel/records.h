@@ -54,13 +54,17 @@ struct owner {
 	u32 uid, euid, gid, egid;
 };
 
+struct session {
+	u32 group, session, tty;
+};
+
 /* FORK and SEEN */
 struct process {
 	struct head head;
 	struct id id, parent, creator;
 	u64 set;
 	struct owner owner;
-	u32 group, session, tty;
+	struct session session;
 	u32 inners; /* how many of inner there are */
 	char comm[16];
 	u32 inner[MAX_INNER]; /* its PIDs in the namespaces below ours */
@@ -76,6 +80,8 @@ struct exec {
 	u32 file; /* bytes of the path in data, without a NUL */
 	u32 args; /* bytes of argv that follow */
 	u32 all;  /* bytes of argv in the process */
+	struct session session;
+	u32 unused;
 	char data[MAX_FILE + MAX_ARGS];
 };
 
