@@ -100,6 +100,23 @@ func TestScanOfEnded(t *testing.T) {
 	})
 }
 
+// However many scans come before its last message is drained, the end of a
+// process is told, with the status.
+func TestScansBeforeDrain(t *testing.T) {
+	play(t, Options{}, func(w *world) {
+		a := linuxtest.Start(t)
+		b := a.Fork()
+		w.drain()
+		id, before := b.ID(), linuxtest.Now()
+		b.Exit(3)
+		a.Wait(b)
+		for range 4 {
+			w.scan()
+		}
+		w.ended(id, before, 3<<8)
+	})
+}
+
 // slow is a reader that does something between the reading and the telling of
 // a scan.
 type slow struct {
