@@ -425,3 +425,11 @@ func TestParentOfAZombieIsNotTheLastOne(t *testing.T) {
 	tab = table(t, seen(4, b, a), z, exit(6, b, initID))
 	wantParent(t, tab, b, Link{})
 }
+
+func TestNoneInAnEmptyTable(t *testing.T) {
+	tab := NewTable(Retention{})
+	r := tab.ByPID(1)
+	if tab.State(r) != Unseen || !tab.ID(r).IsZero() || tab.Process(r).Name != "" {
+		t.Errorf("there is a process in an empty table: %+v", tab.Process(r))
+	}
+}
