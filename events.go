@@ -174,7 +174,7 @@ func (t *Tree) applyAndPublish(e *process.Event) {
 		event.Process, event.Chain = t.table.Process(r), t.chain(r)
 	} else if e.Kind == process.Exited {
 		event.Process.State = process.Ended
-		event.Process.Exit = process.Exit{Evidence: process.Observed, At: e.Time, Status: e.Status}
+		event.Process.Exit = process.Exit{Evidence: process.Observed, At: e.Time, Status: e.Status, Usage: e.Usage}
 	}
 	t.publish(event)
 }

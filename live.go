@@ -218,10 +218,8 @@ func (t *Tree) addUnseen(listed []int, since process.Instant) {
 func (t *Tree) reap() {
 	var ended []process.ID
 	t.mu.RLock()
-	for r := range t.table.All() {
-		if p := t.table.Process(r); p.State == process.Zombie || p.Exit.Evidence == process.Observed {
-			ended = append(ended, p.ID)
-		}
+	for r := range t.table.Unreaped() {
+		ended = append(ended, t.table.ID(r))
 	}
 	t.mu.RUnlock()
 	for _, id := range ended {

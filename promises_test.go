@@ -19,6 +19,9 @@ import (
 
 	"github.com/proclineage/lineage/internal/linuxtest"
 	"github.com/proclineage/lineage/process"
+	"github.com/proclineage/lineage/source/bpf"
+	"github.com/proclineage/lineage/source/cnproc"
+	"github.com/proclineage/lineage/source/procfs"
 )
 
 // Promise 2, freshness: each round changes something and asks at once.
@@ -260,7 +263,24 @@ func TestBounds(t *testing.T) {
 
 // Questions, scans and Run go on side by side while processes come and go.
 func TestConcurrency(t *testing.T) {
-	tree := newTree(t)
+	for name, test := range map[string]struct {
+		options Options
+		needs   []linuxtest.Feature
+	}{
+		procfs.Name:              {Options{Source: procfs.Name}, nil},
+		cnproc.Name:              {Options{Source: cnproc.Name}, []linuxtest.Feature{linuxtest.Connector}},
+		bpf.Name:                 {Options{Source: bpf.Name}, []linuxtest.Feature{linuxtest.BPF}},
+		bpf.Name + " that loses": {Options{Source: bpf.Name, Buffer: 4096}, []linuxtest.Feature{linuxtest.BPF}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			linuxtest.Need(t, test.needs...)
+			allAtOnce(t, newTreeWith(t, test.options))
+		})
+	}
+}
+
+func allAtOnce(t *testing.T, tree *Tree) {
+	t.Helper()
 	top := linuxtest.Start(t)
 	top.SetSubreaper(true)
 	stable := top.Fork().Fork()
@@ -315,13 +335,25 @@ func TestConcurrency(t *testing.T) {
 	})
 	ask(func() error {
 		all, err := tree.Processes()
+		if errors.Is(err, errLost) {
+			err = nil
+		}
 		if err == nil && !slices.ContainsFunc(all, func(p process.Process) bool { return p.ID.PID == os.Getpid() }) {
 			err = errors.New("the test is not among all processes")
 		}
 		return err
 	})
 	ask(func() error { _, err := tree.Ancestors(stable.PID); return err })
-	ask(func() error { tree.requestUpdate(); runtime.Gosched(); return nil })
+	ask(func() error { tree.requestUpdate(); tree.requestHeal(); runtime.Gosched(); return nil })
+	if events, err := tree.Events(t.Context()); err == nil {
+		ask(func() error {
+			select {
+			case <-events:
+			case <-stop:
+			}
+			return nil
+		})
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	wg.Go(func() { tree.Run(ctx) })

@@ -48,6 +48,11 @@ func (t *Tree) appendSameGroup(dst []int, q subject) ([]int, error) {
 	if err := t.check(q.pid); err != nil {
 		return dst, err
 	}
+	if t.drain() {
+		if dst, ok := t.recall(dst, q); ok {
+			return dst, nil
+		}
+	}
 	w := t.walks.Get().(*walk)
 	defer t.walks.Put(w)
 	err := t.climbGroups(w, q)
@@ -61,6 +66,21 @@ func (t *Tree) appendSameGroup(dst []int, q subject) ([]int, error) {
 		}
 	}
 	return dst, err
+}
+
+// recall answers from memory, where that has all it takes.
+func (t *Tree) recall(dst []int, q subject) ([]int, bool) {
+	if !q.named() {
+		if dst, ok := t.table.AppendSameGroup(dst, q.pid); ok {
+			return dst, true
+		}
+	}
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if r := t.find(q); t.table.State(r) != process.Alive {
+		return dst, false
+	}
+	return t.table.AppendSameGroup(dst, q.pid)
 }
 
 // errNoCgroup is why it is not known in which cgroup a process is: the kernel
