@@ -188,7 +188,10 @@ var liveMutants = []struct {
 	{"PIDs from the inside out", []string{"PID namespaces"}, changing(process.Fork, func(e *process.Event) { slices.Reverse(e.NamespacePIDs) })},
 	{"only the first PID", []string{"PID namespaces"}, changing(process.Fork, func(e *process.Event) { e.NamespacePIDs = e.NamespacePIDs[:1] })},
 	{"root for all", []string{"owners"}, func(m *liveMutant) {
-		m.tell = func(e *process.Event, emit func(*process.Event)) { e.Owner = process.Owner{Known: e.Owner.Known}; emit(e) }
+		m.tell = func(e *process.Event, emit func(*process.Event)) {
+			e.Owner = process.Owner{Known: e.Owner.Known}
+			emit(e)
+		}
 	}},
 	{"the owner of before exec", []string{"owners"}, changing(process.Exec, func(e *process.Event) { e.Owner = process.Owner{Known: true} })},
 	{"no owner", []string{"tree"}, changing(process.Fork, func(e *process.Event) { e.Owner = process.Owner{} })},
