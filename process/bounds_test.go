@@ -5,13 +5,20 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 )
 
-// nodeBytes is what a process in the table may cost, its place in the map of
-// PIDs and the room that slices and maps leave unused included.
-const nodeBytes = 700
+// endedBytes is what an ended process in the table may cost, its place in the
+// index, its grave and what it ran included.
+const endedBytes = 700
+
+// livingBytes is what a living process may cost besides what it runs.
+const livingBytes = 250
+
+// fixedBytes is what a table takes that has hardly a process, but for graves.
+const fixedBytes = 1 << 20
 
 // heap returns how much memory is in use.
 func heap() int64 {
@@ -29,13 +36,17 @@ func wantHeapBelow(t *testing.T, before, limit int64) {
 	}
 }
 
-// storm applies n processes that are born and end under one parent.
+// storm applies n processes that are born, run something and end under one
+// parent.
 func storm(tab *Table, n, firstPID int, parent ID) {
+	args := []string{"/usr/lib/program/worker", "", "--config=/etc/program/worker.conf"}
 	for i := range n {
 		now := Instant(10+i) * Instant(time.Millisecond)
 		id := ID{PID: firstPID + i%30000, Start: now, Precision: Exact}
 		tab.Apply(&Event{Kind: Fork, Time: now + 1, ID: id, Creator: parent, Parent: parent, Name: "worker"})
-		tab.Apply(&Event{Kind: Exited, Time: now + 2, ID: id, Adopter: initID})
+		args[1] = strconv.Itoa(i)
+		tab.Apply(&Event{Kind: Exec, Time: now + 2, ID: id, File: "/usr/lib/program/worker", Args: args})
+		tab.Apply(&Event{Kind: Exited, Time: now + 3, ID: id, Adopter: initID})
 	}
 }
 
@@ -48,6 +59,8 @@ func TestMillionChildrenOfOneParent(t *testing.T) {
 		{Retention{Count: 100}, 100_000},
 		{Retention{Age: -1}, 100_000},
 		{Retention{Count: -1}, 100_000},
+		{Retention{Bytes: 1 << 20, Count: 1 << 30}, 100_000},
+		{Retention{Bytes: -1}, 100_000},
 	} {
 		t.Run(fmt.Sprintf("%+v", test.keep), func(t *testing.T) {
 			keep, million := test.keep, test.children
@@ -58,7 +71,13 @@ func TestMillionChildrenOfOneParent(t *testing.T) {
 			tab.Apply(&Event{Kind: Seen, Time: 3, ID: parent, Parent: initID, Name: "parent"})
 			storm(tab, million, 1000, parent)
 			kept := keep.withDefaults().Count
-			if keep.Age < 0 {
+			if kept > 100_000 {
+				kept = tab.Counts().Evictable // as many as Bytes allows
+				if bytes := tab.idle.bytes; bytes > keep.Bytes || bytes < keep.Bytes-1000 || kept < 1000 {
+					t.Errorf("%d are kept, counted as %d bytes of %d", kept, bytes, keep.Bytes)
+				}
+			}
+			if keep.Age < 0 || keep.Bytes < 0 {
 				kept = 0
 			}
 			if got := tab.Len(); got != kept+2 {
@@ -71,12 +90,68 @@ func TestMillionChildrenOfOneParent(t *testing.T) {
 			if c.Evicted != uint64(million-kept) || c.Evictable != kept || c.Ended != kept {
 				t.Errorf("counts are %+v", c)
 			}
-			wantHeapBelow(t, before, int64(4*max(minGraves, kept))*nodeBytes)
+			limit := int64(max(minGraves, kept)) * endedBytes
+			t.Logf("%d bytes for %d that are kept", heap()-before, kept)
+			wantHeapBelow(t, before, limit+fixedBytes)
 			if err := tab.Check(); err != nil {
 				t.Error(err)
 			}
 			runtime.KeepAlive(tab)
 		})
+	}
+}
+
+// host applies n living processes as varied as those of a host with containers:
+// 500 memberships, 300 names, two in three in another PID namespace, and half
+// of them have run something, with arguments that few others have. It returns
+// how many bytes what they run takes.
+func host(tab *Table, n int) (commands int64) {
+	tab.Apply(&Event{Kind: Seen, Time: 1, ID: initID, NoParent: true, Name: "systemd", Cgroup: Cgroup{"0::/init.scope\n", "/init.scope"}})
+	ids := make([]ID, 1, n)
+	ids[0] = initID
+	for i := 1; i < n; i++ {
+		parent := ids[i/8]
+		path := fmt.Sprintf("/kubepods.slice/kubepods-pod%08d.slice/cri-containerd-%064d.scope", i%500/3, i%500)
+		e := Event{
+			Time: Instant(i) * 1000, ID: ID{PID: 1 + i*7%1000003, Start: Instant(i) * 1000, Inode: uint64(1000 + i), Precision: Exact},
+			Parent: parent, Name: fmt.Sprint("worker/", i%300), Cgroup: Cgroup{"0::" + path + "\n", path},
+			GroupID: i, SessionID: i / 10, TTY: 0x8800 + i%20, Owner: Owner{Known: true, UID: i % 40, EffectiveUID: i % 40},
+			NamespacePIDs: []int{i, i%100 + 1}[:1+min(i%3, 1)],
+		}
+		e.Kind = Seen
+		if i%2 == 0 {
+			e.Kind, e.Creator = Fork, parent
+		}
+		tab.Apply(&e)
+		if i%2 == 0 {
+			run := Event{Kind: Exec, Time: e.Time + 1, ID: e.ID, File: "/usr/bin/worker", Args: []string{"worker", "--id", strconv.Itoa(i / 4)}}
+			tab.Apply(&run)
+			if i%4 == 0 {
+				commands += int64(command{file: run.File, args: run.Args}.bytes())
+			}
+		}
+		ids = append(ids, e.ID)
+	}
+	return commands
+}
+
+func TestBytesOfLivingProcess(t *testing.T) {
+	for _, n := range []int{10_000, 60_000, 100_000} {
+		before := heap()
+		tab := NewTable(Retention{})
+		commands := host(tab, n)
+		used := heap() - before - commands
+		if tab.Counts().Alive != n {
+			t.Fatalf("%+v", tab.Counts())
+		}
+		t.Logf("%d processes: %d bytes each, and %d of what they run", n, used/int64(n), commands/int64(n))
+		if used > livingBytes*int64(n) && n == 100_000 {
+			t.Errorf("of %d living processes each takes %d bytes, want at most %d", n, used/int64(n), livingBytes)
+		}
+		if err := tab.Check(); err != nil {
+			t.Error(err)
+		}
+		runtime.KeepAlive(tab)
 	}
 }
 
@@ -93,7 +168,7 @@ func TestUnseenDoNotPileUp(t *testing.T) {
 	if tab.Len() > 40 {
 		t.Errorf("%d are left: %+v", tab.Len(), tab.Counts())
 	}
-	wantHeapBelow(t, before, 4*minGraves*nodeBytes)
+	wantHeapBelow(t, before, fixedBytes)
 	if err := tab.Check(); err != nil {
 		t.Error(err)
 	}

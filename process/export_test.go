@@ -155,12 +155,15 @@ func (t *Table) checkIndex() error {
 }
 
 func (t *Table) checkPools() error {
-	var names, members, commands, owners, levels, groups []int32
-	endings := 0
+	var names, members, commands, owners, groups []int32
+	endings, levels := 0, 0
 	for r := range t.All() {
 		n := t.at(r)
 		names, members, commands = append(names, n.name), append(members, n.membership), append(commands, n.command)
-		owners, levels = append(owners, n.owner), append(levels, n.levels)
+		owners = append(owners, n.owner)
+		if n.levels != 0 {
+			levels++
+		}
 		if n.ending != 0 {
 			endings++
 		}
@@ -170,12 +173,13 @@ func (t *Table) checkPools() error {
 			groups = append(groups, m.group)
 		}
 	}
-	if endings != t.endings.used() {
-		return fmt.Errorf("%d endings are kept, %d have one", t.endings.used(), endings)
+	if endings != t.endings.used() || levels != t.levels.two.used()+t.levels.more.used() {
+		return fmt.Errorf("%d endings are kept, %d have one; levels %d, %d",
+			t.endings.used(), endings, t.levels.two.used()+t.levels.more.used(), levels)
 	}
 	return errors.Join(checkPool("names", &t.names, names), checkPool("memberships", &t.memberships, members),
 		checkPool("commands", &t.commands, commands), checkPool("owners", &t.owners, owners),
-		checkPool("levels", &t.levels, levels), checkPool("groups", &t.groups, groups))
+		checkPool("groups", &t.groups, groups))
 }
 
 // checkPool finds what is not so in a pool whose facts are had at the places.

@@ -18,7 +18,6 @@ type (
 		args []string
 		cut  bool
 	}
-	levels []int // the PIDs in the PID namespaces
 )
 
 func (s text) hash(seed maphash.Seed) uint64 { return maphash.String(seed, string(s)) }
@@ -77,19 +76,6 @@ func (o Owner) hash(seed maphash.Seed) uint64 { return maphash.Comparable(seed, 
 func (o Owner) equal(p Owner) bool            { return o == p }
 func (o Owner) clone() Owner                  { return o }
 
-func (l levels) hash(seed maphash.Seed) uint64 {
-	h := uint64(0)
-	for _, pid := range l {
-		h = h*31 + maphash.Comparable(seed, pid)
-	}
-	return h
-}
-func (l levels) equal(o levels) bool { return slices.Equal(l, o) }
-func (l levels) clone() levels       { return slices.Clone(l) }
-
-// bytes is how much memory the PIDs take.
-func (l levels) bytes() int { return 24 + 8*len(l) }
-
 // setFacts takes in what a fork passes on, what an exec or a move changes and
 // what a reading finds.
 func (t *Table) setFacts(r Ref, e *Event, ev Evidence) {
@@ -120,7 +106,7 @@ func (t *Table) setFacts(r Ref, e *Event, ev Evidence) {
 	}
 	// They are those of the process for life (struct pid).
 	if n.levels == 0 && len(e.NamespacePIDs) > 1 {
-		replace(&t.levels, &n.levels, levels(e.NamespacePIDs))
+		n.levels = t.levels.take(e.NamespacePIDs)
 	}
 }
 

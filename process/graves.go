@@ -1,7 +1,5 @@
 package process
 
-import "math/bits"
-
 // minGraves is the least that a table remembers of those it forgot.
 const minGraves = 1024
 
@@ -31,8 +29,8 @@ func (g *graves) bucket(pid int32) *int32 { return &g.buckets[int(pid)&(len(g.bu
 // bury notes that an ended process was forgotten.
 func (g *graves) bury(id ID) {
 	if len(g.all) < g.size {
-		if g.buckets == nil {
-			g.buckets = make([]int32, 1<<bits.Len(uint(g.size-1)))
+		if len(g.all) == len(g.buckets) {
+			g.grow()
 		}
 		g.all = append(g.all, grave{})
 	} else {
@@ -46,6 +44,14 @@ func (g *graves) bury(id ID) {
 	g.all[g.next] = grave{id.Start, id.Inode, int32(id.PID), *at, id.Precision}
 	*at = int32(g.next) + 1
 	g.next = (g.next + 1) % g.size
+}
+
+func (g *graves) grow() {
+	g.buckets = make([]int32, max(2*len(g.buckets), 16))
+	for i := range g.all {
+		at := g.bucket(g.all[i].pid)
+		g.all[i].below, *at = *at, int32(i)+1
+	}
 }
 
 // hold reports whether the process is certainly one that was forgotten, or

@@ -80,7 +80,8 @@ func (t *Table) creator(n *node) Link {
 func (t *Table) AppendLineage(dst []Step, r Ref) []Step {
 	gap := false
 	for range t.Len() { // no chain is longer
-		dst = append(dst, Step{Process: t.Process(r), Gap: gap})
+		dst = append(dst, Step{Gap: gap})
+		t.fill(&dst[len(dst)-1].Process, r)
 		n := t.at(r)
 		if r = n.origin; r == 0 {
 			break

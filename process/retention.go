@@ -45,15 +45,18 @@ func (k Retention) withDefaults() Retention {
 // cost returns how much memory the process takes at most, as if it shared none
 // of it but its name, its membership and its owner.
 func (t *Table) cost(n *node) int {
-	bytes := int(unsafe.Sizeof(node{}) + unsafe.Sizeof(ending{}) + indexBytes)
+	bytes := nodeBytes
 	if n.command != 0 {
 		bytes += t.commands.at(n.command).bytes()
 	}
 	if n.levels != 0 {
-		bytes += t.levels.at(n.levels).bytes()
+		bytes += levelsBytes(t.levels.at(n.levels))
 	}
 	return bytes
 }
+
+// nodeBytes is what each process that has ended takes.
+const nodeBytes = int(unsafe.Sizeof(node{}) + unsafe.Sizeof(ending{}) + indexBytes)
 
 // idle is the processes that nothing needs and that do not live, in a list
 // through their next and prev: about in the order in which they ended.

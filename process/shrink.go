@@ -54,7 +54,9 @@ func (t *Table) move(old *store, from *node, to Ref, moved []Ref) {
 	carry(&t.names, &old.names, &n.name)
 	carry(&t.commands, &old.commands, &n.command)
 	carry(&t.owners, &old.owners, &n.owner)
-	carry(&t.levels, &old.levels, &n.levels)
+	if n.levels != 0 {
+		n.levels = t.levels.take(old.levels.at(n.levels))
+	}
 }
 
 // carry makes a place in one pool that of the same fact in another.

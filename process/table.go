@@ -10,8 +10,8 @@ type Ref int32
 // on how often it got each: an exit may come before its fork, a child before
 // its parent. What is not known is marked in the answer as a gap or as unknown.
 // This holds for as long as a process is in the table. Of one that was
-// forgotten only the ID is remembered, and for a while (as many as Retention
-// counts, at least a thousand), so that late news of it finds it ended.
+// forgotten only the ID is remembered, and for a while (about as many as it
+// keeps, at least a thousand), so that late news of it finds it ended.
 //
 // Two processes of one PID and one clock tick, of which no source told the
 // exact start or the inode, are one to the table.
@@ -39,18 +39,16 @@ type store struct {
 	memberships pool[membership]
 	commands    pool[command]
 	owners      pool[Owner]
-	levels      pool[levels]
+	levels      levels
 }
 
 func newStore() store {
 	return store{
-		nodes:       slab[node]{chunks: []*[slabChunk]node{{}}}, // with place zero, of none
 		names:       newPool[text](),
 		groups:      newPool[text](),
 		memberships: newPool[membership](),
 		commands:    newPool[command](),
 		owners:      newPool[Owner](),
-		levels:      newPool[levels](),
 	}
 }
 
@@ -74,7 +72,7 @@ func NewTable(keep Retention) *Table {
 	t := &Table{
 		store:  newStore(),
 		keep:   keep,
-		graves: graves{size: max(keep.Count, minGraves)},
+		graves: graves{size: max(min(keep.Count, keep.Bytes/nodeBytes), minGraves)},
 	}
 	t.index.places.Store(newPlaces(minPlaces))
 	return t
@@ -134,21 +132,22 @@ func (t *Table) Parent(r Ref) (Ref, Evidence) {
 }
 
 // Process returns what is known of the process.
-func (t *Table) Process(r Ref) Process {
+func (t *Table) Process(r Ref) (p Process) {
+	t.fill(&p, r)
+	return p
+}
+
+// fill writes what is known of the process into p, which is empty.
+func (t *Table) fill(p *Process, r Ref) {
 	n := t.at(r)
-	p := Process{
-		ID:        n.id(),
-		State:     n.state,
-		Kernel:    n.is(kernel),
-		Creator:   t.creator(n),
-		GroupID:   int(n.groupID),
-		SessionID: int(n.sessionID),
-		TTY:       int(n.tty),
-		Cgroup:    t.Cgroup(r),
-		Exit:      t.end(n),
-		Evidence:  t.evidence(n),
-		AsOf:      n.aliveAt,
-	}
+	p.ID = n.id()
+	p.State = n.state
+	p.Kernel = n.is(kernel)
+	p.Creator = t.creator(n)
+	p.GroupID, p.SessionID, p.TTY = int(n.groupID), int(n.sessionID), int(n.tty)
+	p.Cgroup = t.Cgroup(r)
+	p.Evidence = t.evidence(n)
+	p.AsOf = n.aliveAt
 	if n.name != 0 {
 		p.Name = string(*t.names.at(n.name))
 	}
@@ -160,7 +159,7 @@ func (t *Table) Process(r Ref) Process {
 		p.Owner = *t.owners.at(n.owner)
 	}
 	if n.levels != 0 {
-		p.NamespacePIDs = *t.levels.at(n.levels)
+		p.NamespacePIDs = t.levels.at(n.levels)
 	}
 	parent, ev := t.Parent(r)
 	p.Parent.Evidence = ev
@@ -171,10 +170,12 @@ func (t *Table) Process(r Ref) Process {
 	case n.base < 0:
 		p.Parent.ID.PID = int(n.basePID())
 	}
-	if p.Exit.Evidence == Observed {
-		p.AsOf = p.Exit.At
+	if n.ending != 0 {
+		p.Exit = t.end(n)
+		if p.Exit.Evidence == Observed {
+			p.AsOf = p.Exit.At
+		}
 	}
-	return p
 }
 
 // evidence returns how name, state and cgroup are known: as the least of them.
