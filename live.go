@@ -128,8 +128,8 @@ func (t *Tree) requestHeal() {
 	}
 }
 
-// How often Run drains: for readers of Tree.Events, and where there is none. A
-// source that fills up sooner says so.
+// How often Run drains: while something happens or somebody reads Tree.Events,
+// and at the least. A source that fills up sooner says so.
 const (
 	drainInterval     = 10 * time.Millisecond
 	idleDrainInterval = 100 * time.Millisecond
@@ -137,6 +137,7 @@ const (
 
 // follow drains the live source now and then until ctx ends.
 func (t *Tree) follow(ctx context.Context) {
+	interval := drainInterval
 	for ctx.Err() == nil {
 		f := t.live.Load()
 		if f == nil {
@@ -147,16 +148,16 @@ func (t *Tree) follow(ctx context.Context) {
 				return
 			}
 		}
-		interval := idleDrainInterval
-		if t.subscribed.Load() > 0 {
-			interval = drainInterval
-		}
 		wait, cancel := context.WithTimeout(ctx, interval)
 		err := f.Wait(wait)
 		if err != nil && wait.Err() == nil {
 			t.fail(f, err)
 		}
 		cancel()
+		interval = min(2*interval, idleDrainInterval)
+		if f.Pending() || t.subscribed.Load() > 0 {
+			interval = drainInterval
+		}
 		t.drain()
 	}
 }

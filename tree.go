@@ -245,8 +245,8 @@ func now() process.Instant { return process.Instant(linux.Boottime()) }
 // Run keeps the memory of the tree in step with the host until ctx ends, and
 // then returns nil.
 //
-// With a live source it takes in what has happened every 100 ms, or more often
-// where much happens or somebody reads [Tree.Events], and has the source tell
+// With a live source it takes in what has happened every 10 ms, less often
+// while nothing happens and nobody reads [Tree.Events], and has the source tell
 // of all processes anew when events were lost.
 //
 // With procfs, a question that finds a PID in another process's hands asks Run
