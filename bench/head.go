@@ -59,6 +59,8 @@ func play() bool {
 		return false
 	case launcherRole:
 		err = launch()
+	case readerRole:
+		err = read(os.Stdin, os.Stdout)
 	case headRole:
 		err = serve(os.Stdin, os.Stdout)
 	default:

@@ -1,26 +1,42 @@
 package main
 
 import (
+	"context"
+	"errors"
+
 	"github.com/proclineage/lineage"
 	"github.com/proclineage/lineage/process"
 )
 
-// treePeer is lineage as a program uses it that runs for long: one Tree.
+// The names of the sources of lineage.
+const (
+	bpfSource    = "bpf"
+	cnprocSource = "cnproc"
+	procfsSource = "procfs"
+)
+
+// treePeer is lineage as a program uses it that runs for long: one Tree, and
+// its Run.
 type treePeer struct {
 	tree  *lineage.Tree
 	found []process.Process
+	stop  context.CancelFunc
+	ran   chan error
 }
 
-func newTree() (*lineage.Tree, error) {
-	return lineage.NewTree(lineage.Options{Source: "procfs"})
+func newTree(source string) (*lineage.Tree, error) {
+	return lineage.NewTree(lineage.Options{Source: source})
 }
 
-func newTreePeer() (*treePeer, error) {
-	tree, err := newTree()
+func newTreePeer(source string) (*treePeer, error) {
+	tree, err := newTree(source)
 	if err != nil {
 		return nil, err
 	}
-	return &treePeer{tree: tree}, nil
+	ctx, stop := context.WithCancel(context.Background())
+	p := &treePeer{tree: tree, stop: stop, ran: make(chan error, 1)}
+	go func() { p.ran <- tree.Run(ctx) }()
+	return p, nil
 }
 
 func (p *treePeer) appendSameGroup(dst []int, pid int) ([]int, error) {
@@ -40,14 +56,20 @@ func (p *treePeer) rows() ([]row, error) {
 	return rows, nil
 }
 
-func (p *treePeer) Close() error { return p.tree.Close() }
+func (p *treePeer) Close() error {
+	p.stop()
+	return errors.Join(<-p.ran, p.tree.Close())
+}
 
 // freshPeer is lineage as a program uses it that asks once: a new Tree for
 // each question.
-type freshPeer struct{ found []process.Process }
+type freshPeer struct {
+	source string
+	found  []process.Process
+}
 
 func (p *freshPeer) appendSameGroup(dst []int, pid int) ([]int, error) {
-	tree, err := newTree()
+	tree, err := newTree(p.source)
 	if err != nil {
 		return dst, err
 	}
@@ -56,7 +78,7 @@ func (p *freshPeer) appendSameGroup(dst []int, pid int) ([]int, error) {
 }
 
 func (p *freshPeer) scan() error {
-	tree, err := newTree()
+	tree, err := newTree(p.source)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,7 @@
 // asks each contender the same questions about them in turn and prints one
 // table, and then the limits that lineage sets itself with what was measured.
 //
-//	go run . [-processes 1000,20000] [-rounds N] [-quick] [-markdown | -json]
+//	go run . [-only peers,live,storms] [-processes 1000,20000] [-rounds N] [-quick] [-markdown | -json]
 package main
 
 import (
@@ -17,6 +17,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -45,10 +46,21 @@ func main() {
 	}
 }
 
+// The parts of a run.
+const (
+	peersPart  = "peers"
+	livePart   = "live"
+	stormsPart = "storms"
+)
+
+var parts = []string{peersPart, livePart, stormsPart}
+
 // settings is what the flags say.
 type settings struct {
+	only      []string
 	processes []int
 	rounds    int
+	storm     int
 	quick     bool
 	markdown  bool
 	json      bool
@@ -56,7 +68,7 @@ type settings struct {
 }
 
 func parse(args []string, stderr io.Writer) (settings, error) {
-	s := settings{processes: []int{1000, 20000}}
+	s := settings{only: parts, processes: []int{1000, 20000}, storm: 20000}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.Func("processes", "how many processes to make, one `number` after the other with commas between (default 1000,20000)", func(text string) error {
@@ -70,8 +82,17 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 		}
 		return nil
 	})
-	f.IntVar(&s.rounds, "rounds", 5, "how many `rounds` of scans to make; of the short questions there are 40 times as many, and half as many trees")
-	f.BoolVar(&s.quick, "quick", false, "200 processes and 3 rounds, to see that it works")
+	f.Func("only", "which `parts` to make, with commas between: peers, the table of all contenders; live, what lineage is limited to with the bpf source; storms, what it takes of those who make processes (default all)", func(text string) error {
+		s.only = strings.Split(text, ",")
+		for _, word := range s.only {
+			if !slices.Contains(parts, word) {
+				return fmt.Errorf("%q is none of %s", word, strings.Join(parts, ", "))
+			}
+		}
+		return nil
+	})
+	f.IntVar(&s.rounds, "rounds", 5, "how many `rounds` of scans to make; of the short questions there are 40 times as many, of storms twice as many, and half as many trees")
+	f.BoolVar(&s.quick, "quick", false, "200 processes, 2,000 in a storm, and 3 rounds, to see that it works")
 	f.BoolVar(&s.markdown, "markdown", false, "write the table for a document")
 	f.BoolVar(&s.json, "json", false, "write JSON")
 	f.StringVar(&s.command, "command", "", "the lineage `program` for the tree (default: built from this source)")
@@ -82,7 +103,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 		return s, fmt.Errorf("%q: there are no arguments, only flags", f.Arg(0))
 	}
 	if s.quick {
-		s.processes, s.rounds = []int{200}, 3
+		s.processes, s.rounds, s.storm = []int{200}, 3, 2000
 	}
 	if s.rounds < 1 {
 		return s, fmt.Errorf("-rounds %d: there must be one", s.rounds)
@@ -106,27 +127,45 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		_, _ = fmt.Fprintf(stderr, format+"\n", values...) // it is not what was asked for
 	}
 	out := sheaf{Machine: machine()}
-	program := s.command
-	if program == "" {
-		dir, err := os.MkdirTemp("", "lineage-bench")
+	dir, err := os.MkdirTemp("", "lineage-bench")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if slices.Contains(s.only, peersPart) {
+		program := s.command
+		if program == "" {
+			if program, err = build(ctx, dir); err != nil {
+				out.Notes = append(out.Notes, "lineage tree: "+err.Error())
+			}
+		}
+		for _, n := range s.processes {
+			tree := program
+			if n != most {
+				tree = ""
+			}
+			if err := out.ask(ctx, n, s.rounds, tree, progress); err != nil {
+				return err
+			}
+		}
+		out.Limits = limits(out.Results)
+	}
+	if slices.Contains(s.only, livePart) || slices.Contains(s.only, stormsPart) {
+		st, err := newStorm(ctx, dir, s.storm)
 		if err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-		if program, err = build(ctx, dir); err != nil {
-			out.Notes = append(out.Notes, "lineage tree: "+err.Error())
+		if slices.Contains(s.only, livePart) {
+			if err := out.live(ctx, most, s.rounds, st, progress); err != nil {
+				return err
+			}
+		}
+		if slices.Contains(s.only, stormsPart) {
+			if err := out.storms(ctx, st, 2*s.rounds-1, progress); err != nil {
+				return err
+			}
 		}
 	}
-	for _, n := range s.processes {
-		tree := program
-		if n != most {
-			tree = ""
-		}
-		if err := out.ask(ctx, n, s.rounds, tree, progress); err != nil {
-			return err
-		}
-	}
-	out.Limits = limits(out.Results)
 	text := out.text()
 	switch {
 	case s.json:
@@ -142,11 +181,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	return err
 }
 
+// newSleepers makes a population in which some are to be asked about.
+func newSleepers(n int) (*population, error) {
+	return newPopulation(order{Processes: n, Chains: min(leaves, max(n/(depth+1), 1)), Depth: depth})
+}
+
 // ask makes n processes and asks everything about them; about the whole tree
 // only with a program to draw it.
 func (s *sheaf) ask(ctx context.Context, n, rounds int, program string, progress func(string, ...any)) (err error) {
 	progress("making %d processes", n)
-	p, err := newPopulation(order{Processes: n, Chains: min(leaves, max(n/(depth+1), 1)), Depth: depth})
+	p, err := newSleepers(n)
 	if err != nil {
 		return err
 	}

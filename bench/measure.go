@@ -20,7 +20,7 @@ type question struct {
 	turn int
 	// least is how long one sample takes at least, zero for one answer.
 	least time.Duration
-	// contenders are lineage first and those it is compared with.
+	// contenders are whom all are compared with first, and the others.
 	contenders []contender
 }
 

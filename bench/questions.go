@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -41,29 +42,42 @@ type peer struct {
 }
 
 func (c *contestants) peers() ([]peer, error) {
-	tree, err := newTreePeer()
-	if err != nil {
-		return nil, err
+	var peers []peer
+	for _, l := range []struct{ name, source string }{{procfsName, procfsSource}, {bpfName, bpfSource}, {cnprocName, cnprocSource}} {
+		tree, err := newTreePeer(l.source)
+		if err != nil {
+			c.notes = append(c.notes, fmt.Sprintf("%s: %v", l.name, err))
+			continue
+		}
+		c.opens = append(c.opens, tree)
+		peers = append(peers, peer{name: l.name, impl: tree})
 	}
-	c.opens = append(c.opens, tree)
+	peers = append(peers, peer{name: freshName, impl: &freshPeer{source: procfsSource}})
+	if slices.ContainsFunc(peers, func(p peer) bool { return p.name == bpfName }) {
+		// One question shows what a start costs.
+		peers = append(peers, peer{name: newBPFName, impl: struct{ scanner }{&freshPeer{source: bpfSource}}})
+	}
 	raw, err := newRawPeer()
 	if err != nil {
 		return nil, err
 	}
 	c.opens = append(c.opens, raw)
+	rows, err := rawRows()
+	if err != nil {
+		return nil, err
+	}
 	fs, err := newProcfsPeer()
 	if err != nil {
 		return nil, err
 	}
-	return []peer{
-		{name: lineageName, impl: tree},
-		{name: freshName, impl: &freshPeer{}},
-		{name: rawName, impl: raw},
-		{name: psName, outside: true, impl: newPSPeer(c.ctx)},
-		{name: "gopsutil v4", impl: &gopsutilPeer{}},
-		{name: "prometheus/procfs", impl: fs},
-		{name: "mitchellh/go-ps", lacks: "no cgroups", impl: &gopsPeer{}},
-	}, nil
+	return append(peers,
+		peer{name: plainName, impl: newPlainPeer(rows)},
+		peer{name: rawName, impl: raw},
+		peer{name: psName, outside: true, impl: newPSPeer(c.ctx)},
+		peer{name: "gopsutil v4", impl: &gopsutilPeer{}},
+		peer{name: "prometheus/procfs", impl: fs},
+		peer{name: "mitchellh/go-ps", lacks: "no cgroups", impl: &gopsPeer{}},
+	), nil
 }
 
 // questions returns the questions to the peers, each of whose answers was

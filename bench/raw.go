@@ -48,6 +48,19 @@ func newRawPeer() (*rawPeer, error) {
 	}, nil
 }
 
+// rawRows returns every process there is.
+func rawRows() (rows []row, err error) {
+	p, err := newRawPeer()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	if err := p.scan(); err != nil {
+		return nil, err
+	}
+	return p.rows()
+}
+
 func (p *rawPeer) Close() error { return unix.Close(p.proc) }
 
 func (p *rawPeer) appendSameGroup(dst []int, pid int) ([]int, error) {

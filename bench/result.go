@@ -10,7 +10,8 @@ type result struct {
 	// Nanoseconds is the time of one answer on the clock, CPU the processor
 	// time of one, in nanoseconds too.
 	Nanoseconds, CPU spread
-	// Ratio is how many times as long as lineage it took in the same round.
+	// Ratio is how many times as long as the first contender it took in the
+	// same round.
 	Ratio spread
 	// Outside says that Allocs and Bytes, per answer, are not known.
 	Outside       bool

@@ -20,7 +20,7 @@ type sheaf struct {
 	Notes []string `json:",omitempty"`
 }
 
-var columns = []string{"question", "processes", "contender", "median", "p10 to p90", "time / lineage's", "p10 to p90", "CPU", "allocs", "bytes"}
+var columns = []string{"question", "processes", "contender", "median", "p10 to p90", "time / first", "p10 to p90", "CPU", "allocs", "bytes"}
 
 // cells returns the texts of a row of the table.
 func (r *result) cells() []string {
@@ -35,7 +35,7 @@ func (r *result) cells() []string {
 	return []string{
 		r.Question, strconv.Itoa(r.Processes), name,
 		duration(r.Nanoseconds.Median), duration(r.Nanoseconds.P10) + " to " + duration(r.Nanoseconds.P90),
-		fmt.Sprintf("%.2f", r.Ratio.Median), fmt.Sprintf("%.2f to %.2f", r.Ratio.P10, r.Ratio.P90),
+		digits3(r.Ratio.Median), digits3(r.Ratio.P10) + " to " + digits3(r.Ratio.P90),
 		duration(r.CPU.Median), allocs, bytes,
 	}
 }
@@ -47,14 +47,22 @@ func duration(ns float64) string {
 		name string
 	}{{time.Second, "s"}, {time.Millisecond, "ms"}, {time.Microsecond, "µs"}} {
 		if v := ns / float64(unit.ns); v >= 0.9995 {
-			digits := 2
-			for ten := 10.; digits > 0 && v >= ten; ten *= 10 {
-				digits--
-			}
-			return strconv.FormatFloat(v, 'f', digits, 64) + unit.name
+			return digits3(v) + unit.name
 		}
 	}
 	return strconv.FormatFloat(ns, 'f', 0, 64) + "ns"
+}
+
+// digits3 writes a number with three digits that count.
+func digits3(v float64) string {
+	digits := 2
+	for ten := 10.; digits > 0 && v >= ten; ten *= 10 {
+		digits--
+	}
+	for one := 0.9995; v > 0 && v < one && digits < 6; one /= 10 {
+		digits++
+	}
+	return strconv.FormatFloat(v, 'f', digits, 64)
 }
 
 // text returns the table and the limits for a terminal.
@@ -87,7 +95,12 @@ func (s *sheaf) markdown() string {
 }
 
 // head returns the line above the table.
-func (s *sheaf) head() string { return fmt.Sprintf("%s; depth %d\n\n", s.Machine, s.Depth) }
+func (s *sheaf) head() string {
+	if s.Depth == 0 {
+		return s.Machine + "\n\n"
+	}
+	return fmt.Sprintf("%s; depth %d\n\n", s.Machine, s.Depth)
+}
 
 // end returns the limits and the notes.
 func (s *sheaf) end() string {

@@ -30,8 +30,8 @@ func sampleSheaf() *sheaf {
 		}
 		return all
 	}
-	walks := question{text: inTurnText, processes: 1000, contenders: []contender{{name: lineageName}, {name: rawName}, {name: "other", lacks: "no cgroups"}}}
-	scans := question{text: scanText, processes: 1000, contenders: []contender{{name: lineageName}, {name: psName, outside: true}}}
+	walks := question{text: inTurnText, processes: 1000, contenders: []contender{{name: procfsName}, {name: rawName}, {name: "other", lacks: "no cgroups"}}}
+	scans := question{text: scanText, processes: 1000, contenders: []contender{{name: procfsName}, {name: psName, outside: true}}}
 	trees := question{text: treeText, processes: 1000, contenders: []contender{{name: treeName, outside: true}}}
 	const us, ms = time.Microsecond, time.Millisecond
 	s := &sheaf{Machine: "Linux 6.1, amd64, 2 CPUs, go1.26", Depth: 8, Notes: []string{"pstree -p: not here"}}
@@ -75,24 +75,24 @@ func TestLimits(t *testing.T) {
 		got = append(got, want{what, l.met()})
 	}
 	wants := []want{
-		{"lineage / " + rawName, true},
-		{"lineage, allocations", true},
-		{"lineage, bytes allocated", true},
-		{"lineage / " + psName, false},
+		{"lineage, procfs / " + rawName, true},
+		{"lineage, procfs, allocations", true},
+		{"lineage, procfs, bytes allocated", true},
+		{"lineage, procfs / " + psName, false},
 		{"lineage tree / " + pstreeName, false}, // it was not measured
 	}
 	if !slices.Equal(got, wants) {
 		t.Errorf("got %v\nwant %v", got, wants)
 	}
 	for _, l := range []limit{
-		{Max: 0.25},
-		{Max: 0.25, Measured: &spread{Median: 0.2501, P10: 0.1, P90: 0.1}},
+		{Rule: atMost, Bound: 0.25},
+		{Rule: atMost, Bound: 0.25, Measured: &spread{Median: 0.2501, P10: 0.1, P90: 0.1}},
 	} {
 		if l.met() {
 			t.Errorf("%v is met", l)
 		}
 	}
-	if l := (limit{Max: 0.25, Measured: &spread{Median: 0.25, P10: 0.1, P90: 9}}); !l.met() {
+	if l := (limit{Rule: atMost, Bound: 0.25, Measured: &spread{Median: 0.25, P10: 0.1, P90: 9}}); !l.met() {
 		t.Errorf("%v is not met", l)
 	}
 }
