@@ -51,6 +51,9 @@ func (s *Source) check(h *handle, membership string, b *buffers) (source.Status,
 		if err := parseStat(text, &st); err != nil {
 			return source.Status{}, err
 		}
+		if st.exiting() {
+			return s.reread(h.id, membership, b)
+		}
 		moved, err := s.movedFrom(h, membership, b)
 		return source.Status{ParentPID: st.ppid, Moved: moved}, err
 	}
@@ -184,7 +187,7 @@ func (s *Source) open(h *handle, b *buffers) error {
 		}
 	}
 	h.id = id
-	if !s.has.Unified {
+	if !s.has.infoTellsMoves() {
 		if h.cgroup, err = linux.OpenAt(h.dir, cgroupPath, unix.O_RDONLY); err != nil {
 			return err
 		}

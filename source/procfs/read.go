@@ -158,7 +158,8 @@ func (s *Source) pin(pid int, h *handle, b *buffers) (int, error) {
 
 // readInto reads cgroup and stat of the process that h pins, in this order:
 // a thread that is not exiting when stat is read was not when cgroup was. Of
-// one that is exiting, the kernel shows only the v2 cgroup (proc_cgroup_show).
+// one that is exiting, the kernel shows only the v2 cgroup (proc_cgroup_show),
+// and leaves it there when the others move (cgroup_migrate_add_task).
 func (s *Source) readInto(pid int, h *handle, b *buffers, e *process.Event) error {
 	var err error
 	if b.cgroup, err = linux.ReadFileAt(h.dir, cgroupPath, b.cgroup); err != nil {
@@ -174,10 +175,14 @@ func (s *Source) readInto(pid int, h *handle, b *buffers, e *process.Event) erro
 	h.id.PID, h.id.Start, h.id.Precision = pid, process.FromTicks(st.startTick), process.ToTick
 	e.Zombie = st.dead() && st.threads <= 1
 	membership := b.cgroup
-	if st.exiting() && !onlyUnified(membership) {
-		membership = nil
+	if st.exiting() {
+		if !onlyUnified(membership) {
+			membership = nil
+		}
 		if !e.Zombie {
-			membership = s.threadCgroup(h, b)
+			if text := s.threadCgroup(h, b); text != nil {
+				membership = text
+			}
 		}
 	}
 	b.fill(e, h.id, &st, membership)
@@ -226,13 +231,14 @@ func (s *Source) threadCgroup(h *handle, b *buffers) []byte {
 	defer unix.Close(task)
 	tids, _ := entries(task)
 	for _, tid := range tids {
-		if b.cgroup, err = linux.ReadFileAt(task, b.filePath(tid, cgroupPath), b.cgroup); err != nil {
+		membership, err := linux.ReadFileAt(task, b.filePath(tid, cgroupPath), nil)
+		if err != nil {
 			continue
 		}
 		text, err := linux.ReadFileAt(task, b.filePath(tid, statPath), nil)
 		var st stat
 		if err == nil && parseStat(text, &st) == nil && !st.exiting() {
-			return b.cgroup
+			return membership
 		}
 	}
 	return nil

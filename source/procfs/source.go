@@ -70,6 +70,9 @@ type Features struct {
 	Unified bool
 }
 
+// infoTellsMoves reports whether PIDFD_GET_INFO tells that a process has moved.
+func (f Features) infoTellsMoves() bool { return f.GetInfo && f.Unified }
+
 // Open opens the source. The error wraps [ErrNotProcfs] or
 // [ErrForeignNamespace] where the mount is not usable.
 func Open(o Options) (*Source, error) {
@@ -89,7 +92,7 @@ func Open(o Options) (*Source, error) {
 	}
 	s.probe()
 	s.hides = s.findHides()
-	s.held.init(maxDescriptors(o.MaxDescriptors), !(s.has.GetInfo && s.has.Unified))
+	s.held.init(maxDescriptors(o.MaxDescriptors), !s.has.infoTellsMoves())
 	return s, nil
 }
 
