@@ -96,13 +96,13 @@ func (s *Source) fork(m message, emit func(*process.Event)) {
 	old := s.procs[pid]
 	var seen process.Event
 	known, read := false, false
-	if old != nil && old.id.Known() && s.readSince(old, m) && s.queue.pending[m.pid].forks == 0 && !s.lossAhead() {
-		known = true // a scan found it already
-	} else if s.look(pid, &seen) {
+	if s.look(pid, &seen) {
 		known, read = true, true
 		if old != nil && !old.id.Same(seen.ID) {
 			s.gone(old, emit)
 		}
+	} else if old != nil && old.id.Known() && s.readSince(old, m) && s.queue.pending[m.pid].forks == 0 && !s.lossAhead() {
+		known = true // a scan found it before it ended
 	} else if old != nil {
 		s.gone(old, emit)
 	}
@@ -234,8 +234,13 @@ func (s *Source) end(p *proc, m message, certain bool, emit func(*process.Event)
 		return
 	}
 	if p.id.Known() {
-		s.event = process.Event{Kind: process.Exited, Time: s.next(s.time(m.at)), ID: p.id, Status: syscall.WaitStatus(m.code)}
+		at := s.next(s.time(m.at))
+		s.event = process.Event{Kind: process.Exited, Time: at, ID: p.id, Status: syscall.WaitStatus(m.code)}
 		emit(&s.event)
+		if p.readAt > at { // so it was told as a zombie, and nothing tells when it no longer is
+			s.event = process.Event{Kind: process.Gone, Time: process.Instant(linux.Boottime()), ID: p.id}
+			emit(&s.event)
+		}
 	}
 	s.orphan(p, emit)
 }
@@ -260,7 +265,8 @@ func (s *Source) orphan(p *proc, emit func(*process.Event)) {
 	s.drop(p)
 	for _, c := range children {
 		var seen process.Event
-		if !c.id.Known() || s.procs[c.pid] != c || !s.look(c.pid, &seen) || !seen.ID.Same(c.id) {
+		// A zombie's end may have been told, and what is told after that lasts.
+		if !c.id.Known() || c.zombie || s.procs[c.pid] != c || !s.look(c.pid, &seen) || !seen.ID.Same(c.id) {
 			continue
 		}
 		c.found(&seen, s.epoch)

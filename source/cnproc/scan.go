@@ -11,10 +11,11 @@ import (
 )
 
 // Scan tells of every process that the reader finds, as events of kind Seen,
-// which are valid only during the call. The messages that are drained meanwhile
-// may be newer than what the scan has just read. Where they are about the same
-// process, or its parent, it is read once more at the end, and told again, or
-// told as Gone.
+// which are valid only during the call, and of kind Gone where another process
+// is found to have the PID of one that was known. The messages that are drained
+// meanwhile may be newer than what the scan has just read. Where they are about
+// the same process, or its parent, it is read once more at the end, and told
+// only then.
 func (s *Source) Scan(ctx context.Context, emit func(*process.Event)) error {
 	s.scanning.Lock()
 	defer s.scanning.Unlock()
@@ -22,8 +23,9 @@ func (s *Source) Scan(ctx context.Context, emit func(*process.Event)) error {
 		return err
 	}
 	err := s.reader.Scan(ctx, func(e *process.Event) {
-		s.record(e)
-		emit(e)
+		if s.record(e) {
+			emit(e)
+		}
 	})
 	events, checked := s.endScan(err == nil)
 	for i := range events {
@@ -41,34 +43,32 @@ func (s *Source) beginScan() error {
 	s.scan++
 	s.scanEpoch = s.epoch
 	s.touched = make(map[int]bool)
-	s.doubtful = nil
+	s.doubtful, s.replaced = make(map[process.ID]bool), nil
 	return nil
 }
 
-// record takes in that a process was found, and notes if that may have been
-// before what the messages drained by now told.
-func (s *Source) record(e *process.Event) {
+// record takes in that a process was found. It reports false, and notes the
+// process, if that may have been before what the messages drained by now told.
+func (s *Source) record(e *process.Event) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	pid := e.ID.PID
-	if s.touched[pid] || s.touched[e.Parent.PID] {
-		s.doubtful = append(s.doubtful, e.ID)
-	}
 	p := s.procs[pid]
+	if s.touched[pid] || s.touched[e.Parent.PID] || p != nil && p.id.Known() && !p.id.Same(e.ID) && p.readAt > e.Time {
+		s.doubtful[e.ID] = true
+		return false
+	}
 	switch {
-	case p == nil && s.touched[pid]:
-		return // its end may have been drained
 	case p == nil:
 		p = s.add(pid)
-	case p.id.Known() && p.id.Same(e.ID):
-	case p.id.Known() && p.readAt > e.Time:
-		s.doubtful = append(s.doubtful, e.ID)
-		return
+	case p.id.Same(e.ID):
 	case p.id.Known():
 		// Messages tell of who had the PID before, or have been dropped.
-		s.doubtful = append(s.doubtful, p.id)
+		s.replaced = append(s.replaced, p.id)
 		for c := p.child; c != nil; c = c.next {
-			s.doubtful = append(s.doubtful, c.id)
+			if c.id.Known() {
+				s.doubtful[c.id] = true
+			}
 		}
 		s.drop(p)
 		p = s.add(pid)
@@ -83,23 +83,27 @@ func (s *Source) record(e *process.Event) {
 		p.adopted(s.procs[e.Parent.PID])
 	}
 	p.found(e, s.scanEpoch)
+	return true
 }
 
-// endScan returns what is to be told of the doubtful, and forgets those whose
-// end no message will tell: what the last two scans have not found, if messages
-// about it may have been dropped or it was a zombie.
+// endScan returns what is left to be told, and forgets those whose end no
+// message will tell: whom the last two scans have not found, if messages about
+// them may have been dropped or they were zombies.
 func (s *Source) endScan(all bool) (events []process.Event, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.busy.Store(true)
-	defer s.busy.Store(false)
-	emit := func(e *process.Event) { events = append(events, *e) }
-	for _, id := range s.doubtful {
-		if id.Known() {
-			err = errors.Join(err, s.verify(id, emit))
-		}
+	for _, id := range s.replaced {
+		events = append(events, process.Event{Kind: process.Gone, Time: process.Instant(linux.Boottime()), ID: id})
 	}
-	s.touched, s.doubtful = nil, nil
+	for id := range s.doubtful {
+		var e process.Event
+		there, failed := s.verify(id, &e)
+		if there {
+			events = append(events, e)
+		}
+		err = errors.Join(err, failed)
+	}
+	s.touched, s.doubtful, s.replaced = nil, nil, nil
 	for _, p := range s.procs {
 		if all && p.scan+1 < s.scan && (p.zombie || p.epoch != s.epoch) {
 			s.drop(p)
@@ -108,32 +112,71 @@ func (s *Source) endScan(all bool) (events []process.Event, err error) {
 	return events, err
 }
 
-// verify reads a process once more and tells how it is now, or that it is gone
-// if no message is going to.
-func (s *Source) verify(id process.ID, emit func(*process.Event)) error {
-	p := s.procs[id.PID]
-	known := p != nil && p.id.Same(id)
-	var e process.Event
-	err := s.reader.Read(id.PID, &e)
-	hidden := errors.Is(err, source.ErrHidden)
-	switch {
-	case err == nil && e.ID.Same(id):
-		if p == nil {
-			p = s.add(id.PID)
-		} else if !known {
-			p.mixed, p.counted = true, false
-		}
-		p.found(&e, s.epoch)
-		s.tell(p, &e, emit)
-	case err != nil && !hidden && !errors.Is(err, source.ErrGone):
-		return err
-	case known:
-	case hidden && !ended(id.PID, id):
-		if p == nil {
+// verify reads a process once more into e and takes it in, and reports whether
+// it is to be told of. If not, its end has been told, or has a message, or
+// nothing was ever told of it.
+//
+// The parent is the process that was read under its PID between two readings of
+// the child that name it: a parent that is lost does not come back.
+func (s *Source) verify(id process.ID, e *process.Event) (bool, error) {
+	var parent process.Event
+	for range maxTries {
+		err := s.reader.Read(id.PID, e)
+		p := s.procs[id.PID]
+		hidden := errors.Is(err, source.ErrHidden)
+		switch {
+		case hidden && p == nil && !ended(id.PID, id):
 			s.add(id.PID).id = id
+			return false, nil
+		case hidden, errors.Is(err, source.ErrGone):
+			return false, nil
+		case err != nil:
+			return false, err
+		case !e.ID.Same(id), e.Zombie && p == nil:
+			return false, nil
+		case e.NoParent, e.Parent.PID == parent.ID.PID:
+			e.Parent = parent.ID
+			s.confirm(e)
+			return true, nil
 		}
-	default:
-		emit(&process.Event{Kind: process.Gone, Time: process.Instant(linux.Boottime()), ID: id})
+		err = s.reader.Read(e.Parent.PID, &parent)
+		switch {
+		case errors.Is(err, source.ErrHidden):
+			s.confirm(e)
+			return true, nil
+		case errors.Is(err, source.ErrGone):
+			parent = process.Event{}
+		case err != nil:
+			return false, err
+		}
 	}
-	return nil
+	return false, nil
+}
+
+// maxTries bounds how often a child is asked for its parent while one parent
+// after the other ends.
+const maxTries = 100
+
+// confirm takes in what verify found.
+func (s *Source) confirm(e *process.Event) {
+	p := s.procs[e.ID.PID]
+	switch {
+	case p == nil:
+		p = s.add(e.ID.PID)
+	case !p.id.Same(e.ID):
+		p.mixed, p.counted = true, false
+	}
+	p.scan = s.scan
+	p.found(e, s.epoch)
+	var parent *proc
+	if e.Parent.Known() {
+		switch parent = s.procs[e.Parent.PID]; {
+		case parent == nil:
+			parent = s.add(e.Parent.PID)
+			parent.id = e.Parent
+		case parent.id.Known() && !parent.id.Same(e.Parent):
+			parent = nil
+		}
+	}
+	p.adopted(parent)
 }

@@ -81,6 +81,7 @@ func TestScanOfEnded(t *testing.T) {
 			if before {
 				w.drain()
 				w.src.procs = map[int]*proc{}
+				w.table = newTable()
 			} else {
 				b = a.Fork()
 				c = b.Fork()
@@ -94,7 +95,7 @@ func TestScanOfEnded(t *testing.T) {
 			}
 			w.scan()
 			r.meanwhile = nil
-			w.drainUntil("the end", func() bool { return w.table.State(w.table.ByID(id)) == process.Ended })
+			w.drainUntil("the end", func() bool { return w.table.State(w.table.ByID(id)) != process.Alive })
 			w.alive(c, a.PID)
 		}
 	})

@@ -78,10 +78,11 @@ type Source struct {
 	epoch     uint64          // how many overruns were told
 	marks     int             // how many are in queue
 	procs     map[int]*proc
-	scan      uint64       // how many scans were begun
-	scanEpoch uint64       // epoch when the last one was
-	touched   map[int]bool // PIDs with news while a scan runs, else nil
-	doubtful  []process.ID // found by that scan, maybe before the news
+	scan      uint64              // how many scans were begun
+	scanEpoch uint64              // epoch when the last one was
+	touched   map[int]bool        // PIDs with news while a scan runs, else nil
+	doubtful  map[process.ID]bool // found by that scan, maybe before the news
+	replaced  []process.ID        // whose PIDs that scan found others to have
 	room      []byte
 	event     process.Event
 	read      process.Event

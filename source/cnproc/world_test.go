@@ -31,6 +31,10 @@ func newReader(t testing.TB) *procfs.Source {
 	return r
 }
 
+func newTable() *process.Table {
+	return process.NewTable(process.Retention{Age: time.Hour, Count: 1 << 20})
+}
+
 // start opens the source, without a scan.
 func start(t testing.TB, o Options) *Source {
 	t.Helper()
@@ -65,7 +69,7 @@ type overrun struct{}
 
 func perform(t *testing.T, o Options, scene func(w *world)) (undisturbed bool) {
 	t.Helper()
-	w := &world{T: t, src: start(t, o), table: process.NewTable(process.Retention{Age: time.Hour, Count: 1 << 20})}
+	w := &world{T: t, src: start(t, o), table: newTable()}
 	defer func() {
 		if err := w.src.Close(); err != nil {
 			t.Error(err)
@@ -167,8 +171,11 @@ func (w *world) ended(id process.ID, notBefore process.Instant, status syscall.W
 		w.Errorf("%v ended with %+v, want %#x, after %d", id, x, status, notBefore)
 	}
 	for _, e := range w.events {
+		if e.Kind == process.Exited && e.ID.Same(id) {
+			break
+		}
 		if e.Kind == process.Gone && e.ID.Same(id) {
-			w.Errorf("%v is told as gone", id)
+			w.Errorf("%v is told as gone before its end is", id)
 		}
 	}
 }
