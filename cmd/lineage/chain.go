@@ -30,7 +30,7 @@ const dead = "†"
 func (l *Link) text() string {
 	text := nameOrUnknown(l.Name) + " " + strconv.Itoa(l.PID)
 	if l.State == "ended" {
-		text += dead
+		text += " " + dead
 	}
 	return text
 }

@@ -68,6 +68,14 @@ func (d *describer) object(p *process.Process) Object {
 	o.UserUnit = optional(w.unit.UserUnit)
 	o.LoginSession = optional(w.unit.Session)
 	o.Exit = d.ending(p)
+	o.NamespacePIDs = p.NamespacePIDs
+	if p.Owner.Known {
+		o.UID, o.RUID = &p.Owner.EffectiveUID, &p.Owner.UID
+		o.User = new(d.user(p.Owner.EffectiveUID))
+	}
+	o.File, o.ArgsCut = optional(p.Exec.File), p.Exec.ArgsCut
+	o.setArgs(p.Exec.Args)
+	o.InvalidUTF8 = o.InvalidUTF8 || !utf8.ValidString(p.Exec.File)
 	return o
 }
 
@@ -93,13 +101,18 @@ func (d *describer) detailed(p *process.Process) Object {
 		o.User = new(d.user(x.EffectiveUID))
 	}
 	o.Exe = optional(x.Exe)
-	o.Args = x.Args
+	o.setArgs(x.Args)
+	o.ArgsCut = false
 	o.NamespacePIDs = x.NamespacePIDs
 	o.InvalidUTF8 = o.InvalidUTF8 || !utf8.ValidString(x.Exe)
-	for _, arg := range x.Args {
+	return o
+}
+
+func (o *Object) setArgs(args []string) {
+	o.Args = args
+	for _, arg := range args {
 		o.InvalidUTF8 = o.InvalidUTF8 || !utf8.ValidString(arg)
 	}
-	return o
 }
 
 // started returns the wall-clock time at which the process began.

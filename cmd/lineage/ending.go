@@ -30,6 +30,18 @@ func statusText(x process.Exit) string {
 	}
 }
 
+// endMark is statusText in the fewest letters.
+func endMark(x process.Exit) string {
+	switch {
+	case x.Evidence != process.Observed:
+		return "?"
+	case x.Status.Signaled():
+		return signalName(x.Status.Signal())
+	default:
+		return strconv.Itoa(x.Status.ExitStatus())
+	}
+}
+
 func signalName(s syscall.Signal) string {
 	if name := unix.SignalName(s); name != "" {
 		return name
@@ -65,8 +77,12 @@ func (d *describer) ending(p *process.Process) *Exit {
 			x.Status = new(s.ExitStatus())
 		}
 	}
-	if time, ok := lived(p); ok {
-		x.LivedSeconds = new(time.Seconds())
+	if d, ok := lived(p); ok {
+		x.LivedSeconds = new(d.Seconds())
+	}
+	if u := p.Exit.Usage; u.Known {
+		x.UserSeconds, x.SystemSeconds = new(u.User.Seconds()), new(u.System.Seconds())
+		x.MaxRSSBytes, x.ReadBytes, x.WrittenBytes = &u.MaxRSS, &u.ReadBytes, &u.WrittenBytes
 	}
 	return x
 }

@@ -30,22 +30,42 @@ func newForest(procs []process.Process) *forest {
 		shown:  make([]bool, len(procs)),
 		hit:    make([]bool, len(procs)),
 	}
-	byPID := make(map[int]int32, len(procs))
+	byPID := make(map[int]int32, len(procs)) // the youngest
+	older := make([]int32, len(procs))       // the next older one that had the PID
 	for i := range procs {
-		byPID[procs[i].ID.PID] = int32(i)
+		pid := procs[i].ID.PID
+		older[i] = none
+		if o, ok := byPID[pid]; ok {
+			older[i] = o
+		}
+		byPID[pid] = int32(i)
 	}
 	for i := range procs {
 		f.shown[i] = true
 		f.parent[i] = none
 		link := procs[i].Parent
 		up, ok := byPID[link.ID.PID]
-		if link.Evidence == process.Unknown || !ok || up == int32(i) || link.ID.Known() && !link.ID.Same(procs[up].ID) {
+		if link.Evidence == process.Unknown || !ok {
 			continue
 		}
-		f.parent[i] = up
+		for up != none && !mayBe(link.ID, procs[up].ID, procs[i].ID) {
+			up = older[up]
+		}
+		if up != int32(i) {
+			f.parent[i] = up
+		}
 	}
 	f.breakCircles()
 	return f
+}
+
+// mayBe reports whether the link of the child is to that process. No parent is
+// younger than its child.
+func mayBe(link, parent, child process.ID) bool {
+	if link.Known() {
+		return link.Same(parent)
+	}
+	return parent.Start <= child.Start
 }
 
 // breakCircles makes a root of one process of each circle. There is none in
@@ -82,7 +102,7 @@ func (f *forest) hide(hidden func(*process.Process) bool) (count int) {
 func (f *forest) keepBelow(tops []process.ID) (count int) {
 	const below, notBelow = 1, 2
 	state := make([]uint8, len(f.procs))
-	byPID := make(map[int]process.ID, len(tops))
+	byPID := make(map[int]process.ID, len(tops)) // they lived at one time
 	for _, id := range tops {
 		byPID[id.PID] = id
 	}
@@ -110,10 +130,10 @@ func (f *forest) keepBelow(tops []process.ID) (count int) {
 
 // keepMatches leaves what matches and what is above it, and returns how many
 // match.
-func (f *forest) keepMatches(match func(*process.Process) bool) (count int) {
+func (f *forest) keepMatches(match func(i int32) bool) (count int) {
 	keep := make([]bool, len(f.procs))
 	for i := range f.procs {
-		if !f.shown[i] || !match(&f.procs[i]) {
+		if !f.shown[i] || !match(int32(i)) {
 			continue
 		}
 		f.hit[i] = true
@@ -147,6 +167,16 @@ func (f *forest) link(within func(child, parent int32) bool) {
 		f.first[up] = i
 	}
 	slices.Reverse(f.roots)
+}
+
+// ended returns how many of those shown have ended.
+func (f *forest) ended() (count int) {
+	for i := range f.procs {
+		if f.shown[i] && f.procs[i].State == process.Ended {
+			count++
+		}
+	}
+	return count
 }
 
 // below returns how many processes are shown below one.

@@ -124,18 +124,22 @@ func (l *live) rest(take func(*lineage.Event) bool) {
 	}
 }
 
-// untilStopped returns a context that ends after d, never if that is zero, and
-// when the user or the system wants the command to end. The second time ends it
-// at once.
-func untilStopped(d time.Duration) (context.Context, context.CancelFunc) {
+// untilStopped returns a context that ends when the user or the system wants
+// the command to. The second time ends it at once.
+func untilStopped() (context.Context, context.CancelFunc) {
 	wanted := []os.Signal{syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGINT) { // as for jobs in the background
 		wanted = append(wanted, syscall.SIGINT)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), wanted...)
 	context.AfterFunc(ctx, stop)
-	if d > 0 {
-		return context.WithTimeout(ctx, d)
-	}
 	return ctx, stop
+}
+
+// within returns a context that ends after d, or with ctx alone if d is zero.
+func within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if d == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, d)
 }

@@ -31,6 +31,8 @@ type Object struct {
 	RUID           *int     `json:"ruid"`
 	Exe            *string  `json:"exe"`
 	Args           []string `json:"args"`
+	ArgsCut        bool     `json:"args_cut,omitempty"`
+	File           *string  `json:"file,omitempty"`
 	PGID           *int     `json:"pgid"`
 	SID            *int     `json:"sid"`
 	TTY            *string  `json:"tty"`
@@ -84,6 +86,12 @@ type Exit struct {
 	CoreDumped bool    `json:"core_dumped,omitempty"`
 	// LivedSeconds is how long it lived.
 	LivedSeconds *float64 `json:"lived_seconds"`
+	// What it used.
+	UserSeconds   *float64 `json:"user_seconds"`
+	SystemSeconds *float64 `json:"system_seconds"`
+	MaxRSSBytes   *uint64  `json:"max_rss_bytes"`
+	ReadBytes     *uint64  `json:"read_bytes"`
+	WrittenBytes  *uint64  `json:"written_bytes"`
 }
 
 // Link is one process of a chain.

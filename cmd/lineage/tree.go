@@ -3,6 +3,7 @@ package main
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/proclineage/lineage/process"
 	"github.com/spf13/cobra"
@@ -16,6 +17,7 @@ type treeFlags struct {
 	depth            int // 0 for no limit
 	all              bool
 	kernel           bool
+	exited           time.Duration // 0 to show what there is now alone
 }
 
 func newTree(a *app) *cobra.Command {
@@ -30,16 +32,28 @@ Leaves that look the same and have the same parent are drawn once, as "cc1 ×212
 unless --all is given; with --pids all of their PIDs follow. Threads of the
 kernel are left out unless --kernel is given or one is the TARGET.
 
+With --exited TIME lineage first watches for that long, or until Ctrl-C, and
+draws those that ended meanwhile too, below their last parents: "make † 2" ended
+with status 2, "sleep † SIGKILL" by a signal. What ended before lineage watched it
+cannot know. TARGET is then what it means when the watch begins.
+
 ` + targetHelp,
 		Example: `  lineage tree --pids
   lineage tree nginx --args
   lineage tree --by container
-  lineage tree --match ssh`,
+  lineage tree --match ssh
+  lineage tree --exited 1m --args`,
 		Args:              atMostOne("TARGET"),
 		ValidArgsFunction: a.completeTargets,
 		RunE: func(c *cobra.Command, args []string) error {
 			if c.Flags().Changed("depth") && flags.depth < 1 {
 				return usagef("--depth %d: it may be 1 or more", flags.depth)
+			}
+			if err := positive(c, "exited"); err != nil {
+				return err
+			}
+			if flags.exited > 0 {
+				return a.treeOfExited(flags, args)
 			}
 			t, err := a.open()
 			if err != nil {
@@ -58,29 +72,45 @@ kernel are left out unless --kernel is given or one is the TARGET.
 	f.IntVarP(&flags.depth, "depth", "d", 0, "only the first `N` levels")
 	f.BoolVar(&flags.all, "all", false, "draw each of the leaves that look the same")
 	f.BoolVar(&flags.kernel, "kernel", false, "also the threads of the kernel")
+	f.DurationVar(&flags.exited, "exited", 0, "watch for `TIME`, such as 10m, and also draw what ended meanwhile")
+	must(c.RegisterFlagCompletionFunc("exited", cobra.NoFileCompletions))
 	must(c.RegisterFlagCompletionFunc("by", cobra.FixedCompletions(flags.by.allowed, cobra.ShellCompDirectiveNoFileComp)))
 	return c
 }
 
 func drawTree(finder *finder, flags treeFlags, args []string) error {
-	a, t := finder.a, finder.tree
-	var tops []process.ID
-	for _, target := range args {
-		m, err := finder.find(target)
-		if err != nil {
-			return err
-		}
-		for i := range m.processes {
-			tops = append(tops, m.processes[i].ID)
-			flags.kernel = flags.kernel || m.processes[i].Kernel
-		}
+	tops, kernel, err := finder.tops(args)
+	if err != nil {
+		return err
 	}
+	flags.kernel = flags.kernel || kernel
 	all, err := finder.all()
 	if err != nil {
 		return err
 	}
+	return drawForest(finder, flags, tops, newForest(all))
+}
+
+// tops returns the processes that the targets mean, and whether one is a thread
+// of the kernel.
+func (f *finder) tops(targets []string) (tops []process.ID, kernel bool, err error) {
+	for _, target := range targets {
+		m, err := f.find(target)
+		if err != nil {
+			return nil, false, err
+		}
+		for i := range m.processes {
+			tops = append(tops, m.processes[i].ID)
+			kernel = kernel || m.processes[i].Kernel
+		}
+	}
+	return tops, kernel, nil
+}
+
+// drawForest draws what is below the tops, all if there are none.
+func drawForest(finder *finder, flags treeFlags, tops []process.ID, f *forest) error {
+	a, t := finder.a, finder.tree
 	d := newDescriber(t)
-	f := newForest(all)
 	v := &treeView{flags: flags, forest: f, describer: d}
 	if !flags.kernel {
 		v.kernel = f.hide(func(p *process.Process) bool { return p.Kernel })
@@ -124,17 +154,13 @@ func (v *treeView) readDetails() {
 
 // matcher returns what --match asks for: no difference is made between upper
 // and lower case.
-func (v *treeView) matcher() func(*process.Process) bool {
+func (v *treeView) matcher() func(i int32) bool {
 	text := strings.ToLower(v.flags.match)
-	place := make(map[int]int32, len(v.forest.procs))
-	for i := range v.forest.procs {
-		place[v.forest.procs[i].ID.PID] = int32(i)
-	}
-	return func(p *process.Process) bool {
-		if strings.Contains(strings.ToLower(p.Name), text) {
+	return func(i int32) bool {
+		if strings.Contains(strings.ToLower(v.forest.procs[i].Name), text) {
 			return true
 		}
-		if o := v.object(place[p.ID.PID]); o != nil && v.flags.args {
+		if o := v.object(i); o != nil && v.flags.args {
 			return strings.Contains(strings.ToLower(strings.Join(o.Args, " ")), text)
 		}
 		return false
@@ -186,6 +212,9 @@ func (v *treeView) summary() string {
 	text := plural(shown-v.deeper, "process", "processes")
 	if v.flags.match != "" {
 		text += ", " + strconv.Itoa(hits) + " of them matching"
+	}
+	if v.flags.exited > 0 {
+		text += ", " + strconv.Itoa(v.forest.ended()) + " of them ended"
 	}
 	if v.deeper > 0 {
 		text += ", " + strconv.Itoa(v.deeper) + " more deeper than --depth"

@@ -31,6 +31,7 @@ type row struct {
 type looks struct {
 	name, user, args string
 	state            process.State
+	end              string
 	kernel, hit      bool
 }
 
@@ -88,6 +89,9 @@ func (v *treeView) rows(list []int32, depth int) []row {
 func (v *treeView) looks(i int32) looks {
 	p := &v.forest.procs[i]
 	k := looks{name: p.Name, state: p.State, kernel: p.Kernel, hit: v.forest.hit[i]}
+	if p.State == process.Ended {
+		k.end = endMark(p.Exit)
+	}
 	if o := v.object(i); o != nil {
 		if v.flags.user {
 			k.user = shownUser(o)
@@ -146,7 +150,13 @@ func (v *treeView) drawLine(r row, depth int, corner string, hidden int) {
 	switch p.State {
 	case process.Zombie:
 		spans = append(spans, span{" <zombie>", alarm})
-	case process.Unseen, process.Alive, process.Ended:
+	case process.Ended:
+		st := dim
+		if failed(p.Exit) {
+			st = alarm
+		}
+		spans = append(spans, span{" " + dead + " " + endMark(p.Exit), st})
+	case process.Unseen, process.Alive:
 	}
 	if len(r.twins) > 0 {
 		spans = append(spans, span{" ×" + strconv.Itoa(len(r.twins)+1), bold})

@@ -139,7 +139,7 @@ func newFilter(c *cobra.Command, flags watchFlags) (*eventFilter, error) {
 
 // watch tells of events until it is to end.
 func (a *app) watch(flags watchFlags, filter *eventFilter) error {
-	ctx, stop := untilStopped(flags.duration)
+	ctx, stop := untilStopped()
 	defer stop()
 	l, err := a.openLive("watch")
 	if err != nil {
@@ -161,6 +161,8 @@ func (a *app) watch(flags watchFlags, filter *eventFilter) error {
 		describer: newDescriber(&steadyClock{library: l.tree}), kin: &kin{tree: l.tree, known: map[process.ID]relative{}},
 	}
 	w.begin("; Ctrl-C ends it")
+	ctx, cancel := within(ctx, flags.duration)
+	defer cancel()
 	return l.each(ctx, w.take, w.flush)
 }
 

@@ -96,5 +96,5 @@ func inContainerOf(w cgroup.Identity, is func(id string) bool) bool {
 }
 
 func (f *eventFilter) matches(p *process.Process) bool {
-	return f.match.MatchString(p.Name)
+	return f.match.MatchString(p.Name) || f.match.MatchString(p.Exec.File) || f.match.MatchString(strings.Join(p.Exec.Args, " "))
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,12 +31,15 @@ func (w *watcher) line(e *lineage.Event) {
 	case process.Fork:
 		detail = w.made(e)
 	case process.Exec:
-		args := w.args(p)
-		if detail = commandLine(args); len(args) > 0 && calledBy(args[0], p.Name) {
+		args, cut := w.args(p)
+		if detail = shownCommand(args, cut); len(args) > 0 && calledBy(args[0], p.Name) {
 			name = "" // the arguments begin with it
 		}
 	case process.Exited:
 		detail = exitText(p)
+		if len(p.Exec.Args) > 0 && !slices.Contains(w.filter.kinds, process.Exec) {
+			detail += "  " + shownCommand(p.Exec.Args, p.Exec.ArgsCut)
+		}
 	case process.Moved:
 		detail = "to " + w.place(p.Cgroup)
 	case process.Seen:
@@ -100,6 +104,15 @@ func (w *watcher) who(l process.Link, at process.Instant) string {
 	return link.text()
 }
 
+// shownCommand is a command line that may not be whole.
+func shownCommand(args []string, cut bool) string {
+	text := commandLine(args)
+	if cut {
+		text += " …"
+	}
+	return text
+}
+
 // calledBy reports whether the first argument names the program as the kernel
 // does, so that both need not be shown.
 func calledBy(arg, name string) bool {
@@ -112,6 +125,9 @@ func exitText(p *process.Process) string {
 	text := statusText(p.Exit)
 	if d, ok := lived(p); ok {
 		text += " after " + brief(d)
+	}
+	if u := p.Exit.Usage; u.Known {
+		text += ", CPU " + brief(u.User+u.System) + ", peak " + size(u.MaxRSS)
 	}
 	return text
 }

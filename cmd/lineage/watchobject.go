@@ -33,7 +33,8 @@ func (w *watcher) object(e *lineage.Event) Event {
 	p := w.describer.object(&e.Process)
 	o.Object = &p
 	if e.Kind == process.Exec {
-		p.Args = w.args(&e.Process)
+		args, _ := w.args(&e.Process)
+		p.setArgs(args)
 	}
 	if !e.Adopter.IsZero() {
 		o.AdopterPID = &e.Adopter.PID
@@ -61,8 +62,12 @@ func (w *watcher) complete(e *lineage.Event) {
 	}
 }
 
-// args is the command line of a process that runs another program.
-func (w *watcher) args(p *process.Process) []string {
+// args is the command line of a process that runs another program, and whether
+// there is more of it than is known. What the source does not tell is read.
+func (w *watcher) args(p *process.Process) (args []string, cut bool) {
+	if p.Exec.Args != nil {
+		return p.Exec.Args, p.Exec.ArgsCut
+	}
 	x, _ := w.tree.Details(p.ID) // or it has ended
-	return x.Args
+	return x.Args, false
 }
