@@ -111,7 +111,7 @@ func (s *Source) fork(m message, emit func(*process.Event)) {
 		p = s.add(pid)
 		p.mixed = old != nil
 	}
-	p.threads, p.counted = 1, !p.mixed
+	p.threads, p.counted, p.lived = 1, !p.mixed, true
 	if read {
 		p.found(&seen, s.epoch)
 	}

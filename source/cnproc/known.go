@@ -28,6 +28,7 @@ type proc struct {
 
 	readAt process.Instant // when it was last read
 	zombie bool            // it had ended then
+	lived  bool            // it had not when the source met it, so its end has a message
 	epoch  uint64          // of the source, when it was last known to be there
 	scan   uint64          // the last scan that it was in
 
@@ -84,6 +85,7 @@ func (p *proc) adopted(q *proc) {
 // found takes in that the process was read, as e.
 func (p *proc) found(e *process.Event, epoch uint64) {
 	p.id, p.readAt, p.epoch, p.zombie = e.ID, max(p.readAt, e.Time), epoch, e.Zombie
+	p.lived = p.lived || !e.Zombie
 }
 
 // ended reports whether the process with the PID, and the ID if that is known,

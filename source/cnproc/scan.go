@@ -11,11 +11,11 @@ import (
 )
 
 // Scan tells of every process that the reader finds, as events of kind Seen,
-// which are valid only during the call, and of kind Gone where another process
-// is found to have the PID of one that was known. The messages that are drained
-// meanwhile may be newer than what the scan has just read. Where they are about
-// the same process, or its parent, it is read once more at the end, and told
-// only then.
+// which are valid only during the call, and of kind Gone where a known one is
+// found to have lost its PID and no message may tell. The messages that are
+// drained meanwhile may be newer than what the scan has just read. Where they
+// are about the same process, or its parent, it is read once more at the end,
+// and told only then.
 func (s *Source) Scan(ctx context.Context, emit func(*process.Event)) error {
 	s.scanning.Lock()
 	defer s.scanning.Unlock()
@@ -86,14 +86,17 @@ func (s *Source) record(e *process.Event) bool {
 	return true
 }
 
-// endScan returns what is left to be told, and forgets those whose end no
-// message will tell: whom the last two scans have not found, if messages about
-// them may have been dropped or they were zombies.
+// endScan returns what is left to be told, and forgets whom the last two scans
+// have not found if no message may tell of their end: those who had ended
+// already, and those from before messages were dropped.
 func (s *Source) endScan(all bool) (events []process.Event, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, id := range s.replaced {
+	gone := func(id process.ID) {
 		events = append(events, process.Event{Kind: process.Gone, Time: process.Instant(linux.Boottime()), ID: id})
+	}
+	for _, id := range s.replaced {
+		gone(id)
 	}
 	for id := range s.doubtful {
 		var e process.Event
@@ -105,9 +108,13 @@ func (s *Source) endScan(all bool) (events []process.Event, err error) {
 	}
 	s.touched, s.doubtful, s.replaced = nil, nil, nil
 	for _, p := range s.procs {
-		if all && p.scan+1 < s.scan && (p.zombie || p.epoch != s.epoch) {
-			s.drop(p)
+		if !all || p.scan+1 >= s.scan || p.lived && p.epoch == s.epoch {
+			continue
 		}
+		if !p.lived && p.id.Known() {
+			gone(p.id)
+		}
+		s.drop(p)
 	}
 	return events, err
 }
@@ -126,7 +133,8 @@ func (s *Source) verify(id process.ID, e *process.Event) (bool, error) {
 		hidden := errors.Is(err, source.ErrHidden)
 		switch {
 		case hidden && p == nil && !ended(id.PID, id):
-			s.add(id.PID).id = id
+			p = s.add(id.PID)
+			p.id, p.lived = id, true
 			return false, nil
 		case hidden, errors.Is(err, source.ErrGone):
 			return false, nil
@@ -173,7 +181,7 @@ func (s *Source) confirm(e *process.Event) {
 		switch parent = s.procs[e.Parent.PID]; {
 		case parent == nil:
 			parent = s.add(e.Parent.PID)
-			parent.id = e.Parent
+			parent.id, parent.lived = e.Parent, true
 		case parent.id.Known() && !parent.id.Same(e.Parent):
 			parent = nil
 		}

@@ -110,6 +110,7 @@ func TestScansBeforeDrain(t *testing.T) {
 		w.drain()
 		id, before := b.ID(), linuxtest.Now()
 		b.Exit(3)
+		w.scan() // it is a zombie
 		a.Wait(b)
 		for range 4 {
 			w.scan()
