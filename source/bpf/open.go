@@ -113,26 +113,26 @@ func (s *Source) load(size int) error {
 		return err
 	}
 	spec.Maps["events"].MaxEntries = uint32(size)
-	if err := spec.LoadAndAssign(&s.programs, &ebpf.CollectionOptions{Cache: kernel}); err != nil {
+	if s.objects, err = loadObjects(spec, kernel); err != nil {
 		return err
 	}
-	if s.shared, err = mapShared(s.programs.Memory.FD(), spec.Variables["shared"].Offset); err != nil {
+	if s.shared, err = mapShared(s.maps[".bss"].FD(), spec.Variables["shared"].Offset); err != nil {
 		return err
 	}
 	s.shared.epoch.Store(1)
 	s.shared.fill.Store(uint64(size / 4))
-	if s.ring, err = mapRing(s.programs.Events.FD(), size); err != nil {
+	if s.ring, err = mapRing(s.maps["events"].FD(), size); err != nil {
 		return err
 	}
-	if s.waiter, err = newWaiter(s.programs.Events.FD()); err != nil {
+	if s.waiter, err = newWaiter(s.maps["events"].FD()); err != nil {
 		return err
 	}
 	cpus, err := ebpf.PossibleCPU()
 	if err != nil {
 		return err
 	}
-	s.drops = drops{m: s.programs.Drops, each: make([]drop, cpus)}
-	s.iterator, err = link.AttachIter(link.IterOptions{Program: s.programs.Seen})
+	s.drops = drops{m: s.maps["drops"], each: make([]drop, cpus)}
+	s.iterator, err = link.AttachIter(link.IterOptions{Program: s.programs["seen"]})
 	return err
 }
 
@@ -177,11 +177,10 @@ func tracepoint(kernel *btf.Spec, name string) (int, error) {
 
 // attach attaches the programs, those first that tell what others change.
 func (s *Source) attach() error {
-	p := &s.programs
-	for _, program := range []*ebpf.Program{
-		p.Mounted, p.Unmounted, p.Renamed, p.Attached, p.Transferred, p.Exited, p.Executed, p.Forked,
+	for _, name := range []string{
+		"mounted", "unmounted", "renamed", "attached", "transferred", "exited", "executed", "forked",
 	} {
-		l, err := link.AttachTracing(link.TracingOptions{Program: program})
+		l, err := link.AttachTracing(link.TracingOptions{Program: s.programs[name]})
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"runtime"
 	"syscall"
 	"testing"
 
@@ -89,6 +90,32 @@ func open(t *testing.T) {
 		return "works"
 	}
 	if _, err := os.NewFile(3, "told").WriteString(says()); err != nil {
+		t.Error(err)
+	}
+}
+
+// What is needed to load the programs, the types of the kernel above all, is not
+// kept.
+func TestOpenedHeap(t *testing.T) {
+	linuxtest.Need(t, linuxtest.BPF)
+	heap := func() uint64 {
+		runtime.GC()
+		runtime.GC() // for what the first one had to clean up
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	s, err := Open(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := heap()
+	t.Logf("%d bytes of heap", int64(after)-int64(before))
+	if after > before+512<<10 {
+		t.Errorf("%d bytes of heap, want at most half a MiB", after-before)
+	}
+	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
 }

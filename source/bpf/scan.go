@@ -101,7 +101,7 @@ func (s *Source) learnSelf() (offset process.Instant, err error) {
 	if err != nil {
 		return 0, err
 	}
-	it, err := link.AttachIter(link.IterOptions{Program: s.programs.Self})
+	it, err := link.AttachIter(link.IterOptions{Program: s.programs["self"]})
 	if err != nil {
 		return 0, err
 	}

@@ -39,7 +39,7 @@ type Options struct {
 //
 // Its methods may be called from several goroutines at once.
 type Source struct {
-	programs programs
+	objects
 	links    []link.Link // the garbage collector detaches what nothing holds
 	iterator *link.Iter
 	ring     *ring
@@ -59,16 +59,6 @@ type Source struct {
 	renamed  bool            // so are cgroups since the last Loss
 	event    process.Event
 	problems error
-}
-
-// programs is what is loaded into the kernel.
-type programs struct {
-	programsObjects
-	Memory *ebpf.Map `ebpf:".bss"`
-}
-
-func (p *programs) close() error {
-	return errors.Join(p.programsObjects.Close(), p.Memory.Close())
 }
 
 // Name is what the source is called in options and in output.
@@ -109,7 +99,7 @@ func (s *Source) free() error {
 	if s.shared != nil {
 		s.shared.unmap()
 	}
-	errs = append(errs, s.programs.close())
+	errs = append(errs, s.objects.close())
 	return errors.Join(errs...)
 }
 

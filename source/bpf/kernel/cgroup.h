@@ -64,18 +64,21 @@ struct {
 	__type(value, struct set_room);
 } set_rooms SEC(".maps");
 
-/* read_css finds the cgroups of a css_set. It returns false where there are
- * too many. */
-static __always_inline bool read_css(struct set_room *room)
+/* read_css finds the cgroups of the css_set in a room. It returns false where
+ * there are too many. The verifier looks at this function by itself, as at every
+ * one that is not inline. */
+__noinline int read_css(u32 where)
 {
+	struct set_room *room = bpf_map_lookup_elem(&set_rooms, &where);
+
+	if (!room)
+		return false;
 	struct list_head *head = (void *)room->css + bpf_core_field_offset(struct css_set, cgrp_links);
 	struct list_head *node = BPF_CORE_READ(head, next);
-	u32 n = 0;
+	u64 n;
 
-	for (u64 i = 0; i < MAX_HIERARCHIES; i++) {
-		room->set.serial[i] = 0;
-		if (node == head)
-			continue;
+	__builtin_memset(&room->set, 0, sizeof(room->set));
+	for (n = 0; n < MAX_HIERARCHIES && node != head; n++) {
 		/* The whole link, since each call of the helper costs. */
 		void *link = (void *)node - bpf_core_field_offset(struct cgrp_cset_link, cgrp_link);
 
@@ -83,10 +86,9 @@ static __always_inline bool read_css(struct set_room *room)
 			return false;
 		struct cgroup *cgroup = *(void **)(room->link + bpf_core_field_offset(struct cgrp_cset_link, cgrp));
 
-		room->cgroup[i] = cgroup;
-		room->set.serial[i] = BPF_CORE_READ(cgroup, self.serial_nr);
+		room->cgroup[n] = cgroup;
+		room->set.serial[n] = BPF_CORE_READ(cgroup, self.serial_nr);
 		node = *(void **)(room->link + bpf_core_field_offset(struct cgrp_cset_link, cgrp_link.next));
-		n++;
 	}
 	room->set.n = n;
 	return node == head;
@@ -94,8 +96,7 @@ static __always_inline bool read_css(struct set_room *room)
 
 /* read_set finds the cgroups of the task in a room. A css_set that the task has
  * before and after was its own all the while, for it cannot be freed in between
- * and made again (kfree_rcu), and so were the links in it. The verifier looks at
- * this function by itself, as at every one that is not inline. */
+ * and made again (kfree_rcu), and so were the links in it. */
 __noinline int read_set(u32 where)
 {
 	struct set_room *room = bpf_map_lookup_elem(&set_rooms, &where);
@@ -105,10 +106,10 @@ __noinline int read_set(u32 where)
 	struct task_struct *task = room->task;
 
 	if (!task)
-		return read_css(room);
+		return read_css(where);
 	for (int i = 0; i < TRIES; i++) {
 		room->css = BPF_CORE_READ(task, cgroups);
-		bool all = read_css(room);
+		bool all = read_css(where);
 
 		if (BPF_CORE_READ(task, cgroups) == room->css)
 			return all;
@@ -254,9 +255,8 @@ static __always_inline u64 set_in_scan(struct task_struct *task, struct css_set 
 
 /* living returns a thread of the process that has not begun to exit: a leader
  * that has is no longer moved with the others (cgroup_migrate_add_task). */
-static __always_inline struct task_struct *living(struct task_struct *leader)
+static __always_inline struct task_struct *living(struct task_struct *leader, struct signal_struct *signal)
 {
-	struct signal_struct *signal = leader->signal;
 	struct list_head *head = (void *)signal + bpf_core_field_offset(struct signal_struct, thread_head);
 	struct list_head *node = BPF_CORE_READ(head, next);
 
@@ -293,10 +293,9 @@ struct {
  * the same process holds for this one, if both that process and its child have
  * the css_set that they had then. A css_set alone would not do, for another one
  * may take its place in memory. */
-static __always_inline u64 set_of_child(struct task_struct *creator, struct task_struct *child)
+static __always_inline u64 set_of_child(struct task_struct *creator, struct task_struct *leader, u64 start, struct task_struct *child)
 {
-	struct task_struct *leader = creator->group_leader;
-	u32 slot = leader->tgid & (CREATORS - 1);
+	u32 slot = creator->tgid & (CREATORS - 1);
 	struct creator *c = bpf_map_lookup_elem(&creators, &slot);
 	u64 css = (u64)BPF_CORE_READ(child, cgroups);
 	u64 moves = shared.moves, epoch = shared.epoch;
@@ -304,14 +303,14 @@ static __always_inline u64 set_of_child(struct task_struct *creator, struct task
 	bool shared_css = c && css == (u64)BPF_CORE_READ(leader, cgroups) && css == (u64)BPF_CORE_READ(creator, cgroups);
 
 	if (shared_css && c->css == css && c->moves == moves && c->told.as_of == epoch &&
-	    c->start == leader->start_boottime && c->tgid == (u32)leader->tgid)
+	    c->start == start && c->tgid == (u32)creator->tgid)
 		return c->told.number;
 	u64 number = set_of(child, IN_FORK);
 
 	if (number && shared_css && css == (u64)BPF_CORE_READ(leader, cgroups) &&
 	    css == (u64)BPF_CORE_READ(child, cgroups)) {
-		c->start = leader->start_boottime;
-		c->tgid = leader->tgid;
+		c->start = start;
+		c->tgid = creator->tgid;
 		c->css = css;
 		c->moves = moves;
 		c->told.number = number;

@@ -8,7 +8,7 @@
 #include "ring.h"
 
 enum {
-	MAX_ANCESTORS = 128, /* that are asked whether they adopt */
+	MAX_ANCESTORS = 64, /* that are asked whether they adopt */
 	MAX_THREADS = 64,    /* of which the usage is added up */
 };
 
@@ -43,16 +43,21 @@ static __always_inline u32 group_nr(struct pid *pid)
 	return pid->numbers[0].nr;
 }
 
-/* fill_id says who a process is, given its leader. It returns false where it
- * is not in our PID namespace. The inode, of its pidfds, is zero before 6.9. */
-static __always_inline bool fill_id(struct id *id, struct task_struct *leader)
+/* fill_id says who a process is, by the TGID and the start of its leader and by
+ * the process's pid. It returns false where it is not in our PID namespace. The
+ * inode, of its pidfds, is zero before 6.9.
+ *
+ * What a program is given the verifier trusts. For each pointer that is read
+ * from there, and for no other, it looks through the names of all types of the
+ * kernel (btf_nested_type_is_trusted), which takes longer than all else it does.
+ * So what a program needs is reached by way of few of them, as the signal_struct
+ * has the pid of the leader too. */
+static __always_inline bool fill_id(struct id *id, u32 tgid, u64 start, struct pid *pid)
 {
-	struct pid *pid = leader->thread_pid;
-
-	id->pid = shared.level ? nr(pid) : (u32)leader->tgid;
+	id->pid = shared.level ? nr(pid) : tgid;
 	if (!id->pid)
 		return false;
-	id->start = leader->start_boottime;
+	id->start = start;
 	if (bpf_core_field_exists(struct pid, ino) && pid)
 		id->inode = pid->ino;
 	return true;
@@ -74,9 +79,8 @@ static __always_inline bool fill_id_at(struct id *id, struct task_struct *leader
 
 /* fill_inner tells the PIDs in the namespaces below ours. It returns how many
  * bytes that takes. */
-static __always_inline u64 fill_inner(struct process *r, struct task_struct *leader)
+static __always_inline u64 fill_inner(struct process *r, struct pid *pid)
 {
-	struct pid *pid = leader->thread_pid;
 	u64 first = shared.level + 1;
 	u32 level = pid ? pid->level : 0;
 
@@ -138,55 +142,53 @@ struct {
 } adoptions SEC(".maps");
 
 /* fill_subreaper says which subreaper adopts the children of a process that has
- * ended (find_new_reaper). It returns false where there is none; where one may
- * be beyond reach, who adopts stays not known. The verifier looks at this
- * function by itself, as at every one that is not inline. */
+ * ended. It returns false where there is none; where one may be beyond reach,
+ * who adopts stays not known. A subreaper at the same level has none of another
+ * level below it: no child is of a namespace above its parent's (pidns_install).
+ * The verifier looks at this function by itself, as at every one that is not
+ * inline. */
 __noinline int fill_subreaper(u32 whose)
 {
 	struct adoption *a = bpf_map_lookup_elem(&adoptions, &whose);
 
 	if (!a)
 		return true;
-	struct task_struct *task = a->task;
-	struct pid *pid = BPF_CORE_READ(task, thread_pid);
-	u32 level = BPF_CORE_READ(pid, level);
+	struct task_struct *ended = a->task, *task = ended;
 
 	for (int i = 0; i < MAX_ANCESTORS; i++) {
 		struct task_struct *child = task;
 
 		task = BPF_CORE_READ(task, real_parent);
-		pid = BPF_CORE_READ(task, thread_pid);
-		if (task == child || BPF_CORE_READ(pid, level) != level)
+		if (task == child)
 			return false; /* init_task is its own parent */
 		struct signal_struct *signal = BPF_CORE_READ(task, signal);
 
-		if (is_subreaper(signal) && BPF_CORE_READ(signal, live.counter) > 0) {
-			fill_id_at(&a->adopter, BPF_CORE_READ(task, group_leader));
+		if (is_subreaper(signal) && BPF_CORE_READ(signal, live.counter) > 0)
+			break;
+		if (i == MAX_ANCESTORS - 1)
 			return true;
-		}
 	}
+	/* A thread's pid is at the level of its process's. */
+	if (BPF_CORE_READ(task, thread_pid, level) != BPF_CORE_READ(ended, thread_pid, level))
+		return false;
+	fill_id_at(&a->adopter, BPF_CORE_READ(task, group_leader));
 	return true;
 }
 
-/* fill_adopter says who adopts the children of a process that has ended. */
-static __always_inline void fill_adopter(struct id *adopter, struct task_struct *task, u32 whose)
+/* fill_adopter says who adopts the children of a process that has ended
+ * (find_new_reaper). */
+static __always_inline void fill_adopter(struct id *adopter, struct task_struct *task, struct signal_struct *signal, u32 whose)
 {
 	struct adoption *a = bpf_map_lookup_elem(&adoptions, &whose);
-	struct pid *pid = task->thread_pid;
+	struct pid *pid = signal->pids[TYPE_TGID];
 
 	adopter->pid = 0;
 	if (!a || !pid)
 		return;
-	if (BPF_CORE_READ_BITFIELD_PROBED(task->signal, has_child_subreaper)) {
-		a->task = task;
-		a->adopter.pid = 0;
-		if (fill_subreaper(whose)) {
-			*adopter = a->adopter;
-			return;
-		}
-	}
-	if (pid->level == 0) {
-		fill_id(adopter, pid->numbers[0].ns->child_reaper->group_leader);
+	a->task = task;
+	a->adopter.pid = 0;
+	if (BPF_CORE_READ_BITFIELD_PROBED(signal, has_child_subreaper) && fill_subreaper(whose)) {
+		*adopter = a->adopter;
 		return;
 	}
 	struct pid_namespace *ns = number(pid, pid->level).ns;
@@ -224,9 +226,8 @@ __noinline int add_threads(void)
 /* fill_usage says what the current process has used: what its threads that are
  * gone left behind (__exit_signal), and what those have that are there still,
  * as the leader is until it is waited for. */
-static __always_inline void fill_usage(struct exited *r, struct task_struct *task)
+static __always_inline void fill_usage(struct exited *r, struct task_struct *task, struct signal_struct *signal)
 {
-	struct signal_struct *signal = task->signal;
 	bool io = bpf_core_field_exists(struct task_struct, ioac.read_bytes);
 
 	r->utime = signal->utime;

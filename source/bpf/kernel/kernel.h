@@ -40,7 +40,7 @@ enum { RB_AVAIL_DATA = 0 };
 /* From <linux/sched.h>, <linux/sched/signal.h>, <linux/pid_types.h>. */
 enum { PF_EXITING = 0x00000004, PF_KTHREAD = 0x00200000 };
 enum { SIGNAL_GROUP_EXIT = 0x00000004 };
-enum { TYPE_PGID = 2, TYPE_SID = 3 };
+enum { TYPE_TGID = 1, TYPE_PGID = 2, TYPE_SID = 3 };
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 

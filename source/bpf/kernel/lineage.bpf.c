@@ -32,19 +32,13 @@ static __always_inline void fill_session(struct session *s, struct signal_struct
 	}
 }
 
-static __always_inline void fill_facts(struct process *r, struct task_struct *leader)
+static __always_inline void fill_facts(struct process *r, struct task_struct *leader, struct signal_struct *signal)
 {
 	if (leader->flags & PF_KTHREAD)
 		r->head.flags |= KERNEL;
 	fill_owner(&r->owner, leader);
-	fill_session(&r->session, leader->signal);
+	fill_session(&r->session, signal);
 	bpf_core_read(&r->comm, sizeof(r->comm), &leader->comm);
-}
-
-static __always_inline void fill_parent(struct process *r, struct task_struct *leader)
-{
-	if (!fill_id(&r->parent, leader->real_parent->group_leader))
-		r->head.flags |= NO_PARENT;
 }
 
 // kernel_clone
@@ -53,13 +47,27 @@ int BPF_PROG(forked, struct task_struct *creator, struct task_struct *child)
 {
 	struct process r = {.head = {.kind = FORK, .time = bpf_ktime_get_boot_ns()}};
 
-	if (child->pid != child->tgid || !fill_id(&r.id, child))
+	if (child->pid != child->tgid)
 		return 0;
-	fill_id(&r.creator, creator->group_leader);
-	fill_parent(&r, child);
-	fill_facts(&r, child);
-	r.set = set_of_child(creator, child);
-	put(&r, sizeof(r) - sizeof(r.inner) + fill_inner(&r, child), r.head.time);
+	struct signal_struct *signal = child->signal;
+	struct pid *pid = signal->pids[TYPE_TGID];
+
+	if (!fill_id(&r.id, child->tgid, child->start_boottime, pid))
+		return 0;
+	struct task_struct *leader = BPF_CORE_READ(creator, group_leader);
+	struct task_struct *parent = BPF_CORE_READ(child, real_parent);
+	u64 start = BPF_CORE_READ(leader, start_boottime);
+
+	fill_id(&r.creator, creator->tgid, start, creator->signal->pids[TYPE_TGID]);
+	if (parent == creator)
+		r.parent = r.creator;
+	else
+		fill_id_at(&r.parent, BPF_CORE_READ(parent, group_leader));
+	if (!r.parent.pid)
+		r.head.flags |= NO_PARENT;
+	fill_facts(&r, child, signal);
+	r.set = set_of_child(creator, leader, start, child);
+	put(&r, sizeof(r) - sizeof(r.inner) + fill_inner(&r, pid), r.head.time);
 	return 0;
 }
 
@@ -76,14 +84,16 @@ int BPF_PROG(executed, struct task_struct *task, int tid, struct linux_binprm *b
 	r->head.flags = 0;
 	r->head.time = bpf_ktime_get_boot_ns();
 	r->set = 0;
-	if (!fill_id(&r->id, task))
+	struct signal_struct *signal = task->signal;
+
+	if (!fill_id(&r->id, task->tgid, task->start_boottime, signal->pids[TYPE_TGID]))
 		return 0;
 	if (tid != task->pid) {
 		r->head.flags = BY_THREAD;
 		r->set = set_of(task, IN_EXEC);
 	}
 	fill_owner(&r->owner, task);
-	fill_session(&r->session, task->signal);
+	fill_session(&r->session, signal);
 	bpf_core_read(&r->comm, sizeof(r->comm), &task->comm);
 	r->argc = bprm->argc;
 
@@ -114,8 +124,9 @@ SEC("tp_btf/sched_process_exit")
 int exited(u64 *ctx)
 {
 	struct task_struct *task = (void *)ctx[0];
-	struct task_struct *leader = task->group_leader;
 	struct signal_struct *signal = task->signal;
+	u64 start = task->start_boottime;
+	u32 code = task->exit_code;
 	u32 zero = 0;
 	struct exited *r = bpf_map_lookup_elem(&exit_room, &zero);
 
@@ -125,14 +136,20 @@ int exited(u64 *ctx)
 	} else if (!has_ended(signal)) {
 		return 0;
 	}
-	if (!r || !fill_id(&r->id, leader))
+	if (task->pid != task->tgid) {
+		struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+
+		start = BPF_CORE_READ(leader, start_boottime);
+		code = BPF_CORE_READ(leader, exit_code);
+	}
+	if (!r || !fill_id(&r->id, task->tgid, start, signal->pids[TYPE_TGID]))
 		return 0;
 	r->head.kind = EXITED;
 	r->head.time = bpf_ktime_get_boot_ns();
-	fill_adopter(&r->adopter, task, OF_EXITED);
-	fill_usage(r, task);
+	fill_adopter(&r->adopter, task, signal, OF_EXITED);
+	fill_usage(r, task, signal);
 	// wait_task_zombie
-	r->status = signal->flags & SIGNAL_GROUP_EXIT ? signal->group_exit_code : leader->exit_code;
+	r->status = signal->flags & SIGNAL_GROUP_EXIT ? signal->group_exit_code : code;
 	put(r, sizeof(*r), r->head.time);
 	return 0;
 }
@@ -142,9 +159,13 @@ static __always_inline void tell_move(struct task_struct *task)
 	struct moved r = {.head = {.kind = MOVED, .time = bpf_ktime_get_boot_ns()}};
 
 	__sync_fetch_and_add(&shared.moves, 1);
-	if (task->pid != task->tgid || !fill_id(&r.id, task))
+	if (task->pid != task->tgid)
 		return;
-	r.set = set_of(task->flags & PF_EXITING ? living(task) : task, IN_MOVE);
+	struct signal_struct *signal = task->signal;
+
+	if (!fill_id(&r.id, task->tgid, task->start_boottime, signal->pids[TYPE_TGID]))
+		return;
+	r.set = set_of(task->flags & PF_EXITING ? living(task, signal) : task, IN_MOVE);
 	put(&r, sizeof(r), r.head.time);
 }
 
@@ -199,20 +220,27 @@ int seen(struct bpf_iter__task *ctx)
 	struct task_struct *task = ctx->task;
 	struct process r = {.head = {.kind = SEEN}};
 
-	if (!task || task->pid != task->tgid || !fill_id(&r.id, task))
+	if (!task || task->pid != task->tgid)
+		return 0;
+	struct signal_struct *signal = task->signal;
+	struct pid *pid = signal->pids[TYPE_TGID];
+
+	if (!fill_id(&r.id, task->tgid, task->start_boottime, pid))
 		return 0;
 	struct task_struct *parent = task->real_parent->group_leader;
+	struct signal_struct *above = parent->signal;
 
-	fill_parent(&r, task);
-	if (r.parent.pid && has_ended(parent->signal))
-		fill_adopter(&r.parent, parent, OF_SEEN);
-	fill_facts(&r, task);
-	if (is_subreaper(task->signal))
+	if (!fill_id(&r.parent, parent->tgid, parent->start_boottime, above->pids[TYPE_TGID]))
+		r.head.flags |= NO_PARENT;
+	else if (has_ended(above))
+		fill_adopter(&r.parent, parent, above, OF_SEEN);
+	fill_facts(&r, task, signal);
+	if (is_subreaper(signal))
 		r.head.flags |= SUBREAPER;
-	if (has_ended(task->signal))
+	if (has_ended(signal))
 		r.head.flags |= ZOMBIE;
-	r.set = set_in_scan(task->flags & PF_EXITING ? living(task) : task, 0, seq);
-	bpf_seq_write(seq, &r, sizeof(r) - sizeof(r.inner) + fill_inner(&r, task));
+	r.set = set_in_scan(task->flags & PF_EXITING ? living(task, signal) : task, 0, seq);
+	bpf_seq_write(seq, &r, sizeof(r) - sizeof(r.inner) + fill_inner(&r, pid));
 	return 0;
 }
 
