@@ -13,7 +13,7 @@ const (
 )
 
 // live measures what the bpf source is limited to beside n processes.
-func (s *sheaf) live(ctx context.Context, n, rounds int, st *storm, progress func(string, ...any)) (err error) {
+func (s *sheaf) live(ctx context.Context, n, rounds, short int, st *storm, progress func(string, ...any)) (err error) {
 	f, err := newFootprint()
 	if err != nil {
 		s.Notes = append(s.Notes, fmt.Sprintf("%s: %v", bpfName, err))
@@ -35,7 +35,7 @@ func (s *sheaf) live(ctx context.Context, n, rounds int, st *storm, progress fun
 		return err
 	}
 	progress(simulatedText)
-	if err := s.simulated(ctx, smallTable, largeTable, rounds); err != nil {
+	if err := s.simulated(ctx, smallTable, largeTable, short); err != nil {
 		return err
 	}
 

@@ -60,6 +60,7 @@ type settings struct {
 	only      []string
 	processes []int
 	rounds    int
+	often     int
 	storm     int
 	quick     bool
 	markdown  bool
@@ -91,7 +92,8 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 		}
 		return nil
 	})
-	f.IntVar(&s.rounds, "rounds", 5, "how many `rounds` of scans to make; of the short questions there are 40 times as many, of storms twice as many, and half as many trees")
+	f.IntVar(&s.rounds, "rounds", 5, "how many `rounds` of scans to make; of storms there are twice as many, and half as many trees")
+	f.IntVar(&s.often, "often", 40, "how many `rounds` of the short questions to make for one of the scans")
 	f.BoolVar(&s.quick, "quick", false, "200 processes, 2,000 in a storm, and 3 rounds, to see that it works")
 	f.BoolVar(&s.markdown, "markdown", false, "write the table for a document")
 	f.BoolVar(&s.json, "json", false, "write JSON")
@@ -105,8 +107,8 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	if s.quick {
 		s.processes, s.rounds, s.storm = []int{200}, 3, 2000
 	}
-	if s.rounds < 1 {
-		return s, fmt.Errorf("-rounds %d: there must be one", s.rounds)
+	if s.rounds < 1 || s.often < 1 {
+		return s, fmt.Errorf("-rounds %d -often %d: there must be one", s.rounds, s.often)
 	}
 	return s, nil
 }
@@ -144,7 +146,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 			if n != most {
 				tree = ""
 			}
-			if err := out.ask(ctx, n, s.rounds, tree, progress); err != nil {
+			if err := out.ask(ctx, n, s.rounds, s.often*s.rounds, tree, progress); err != nil {
 				return err
 			}
 		}
@@ -156,7 +158,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 			return err
 		}
 		if slices.Contains(s.only, livePart) {
-			if err := out.live(ctx, most, s.rounds, st, progress); err != nil {
+			if err := out.live(ctx, most, s.rounds, s.often*s.rounds, st, progress); err != nil {
 				return err
 			}
 		}
@@ -188,7 +190,7 @@ func newSleepers(n int) (*population, error) {
 
 // ask makes n processes and asks everything about them; about the whole tree
 // only with a program to draw it.
-func (s *sheaf) ask(ctx context.Context, n, rounds int, program string, progress func(string, ...any)) (err error) {
+func (s *sheaf) ask(ctx context.Context, n, rounds, short int, program string, progress func(string, ...any)) (err error) {
 	progress("making %d processes", n)
 	p, err := newSleepers(n)
 	if err != nil {
@@ -198,7 +200,7 @@ func (s *sheaf) ask(ctx context.Context, n, rounds int, program string, progress
 	s.Depth = p.depth()
 	c := &contestants{ctx: ctx, of: p}
 	defer func() { err = errors.Join(err, c.Close()) }()
-	qs, err := c.questions(rounds)
+	qs, err := c.questions(rounds, short)
 	if err != nil {
 		return err
 	}

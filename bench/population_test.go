@@ -82,9 +82,6 @@ func pidfds(t *testing.T, p *population) []int {
 	var fds []int
 	for _, pid := range pids {
 		fd, err := unix.PidfdOpen(pid, 0)
-		if errors.Is(err, unix.ENOSYS) {
-			t.Skip("no pidfd_open (Linux 5.3)")
-		}
 		if err != nil {
 			t.Fatalf("%d: %v", pid, err)
 		}

@@ -9,12 +9,10 @@ import (
 	"time"
 )
 
-// Of answers that take microseconds there are many short samples: shorter than
-// the scheduler lets a program run, so that most have no other's time in them.
-const (
-	least = time.Millisecond
-	often = 40 // so many rounds for one of the scans
-)
+// least is how long a sample of short answers takes. There are many of them:
+// shorter than the scheduler lets a program run, so that most have no other's
+// time in them.
+const least = time.Millisecond
 
 // contestants is who answers questions about one population.
 type contestants struct {
@@ -81,16 +79,17 @@ func (c *contestants) peers() ([]peer, error) {
 }
 
 // questions returns the questions to the peers, each of whose answers was
-// compared with the truth. Rounds is how often the scans are asked for.
-func (c *contestants) questions(rounds int) ([]question, error) {
+// compared with the truth. Rounds is how often the scans are asked for, and
+// short how often all else.
+func (c *contestants) questions(rounds, short int) ([]question, error) {
 	peers, err := c.peers()
 	if err != nil {
 		return nil, err
 	}
 	asked := c.of.asked()
 	n := len(c.of.parents())
-	inTurn := question{text: inTurnText, processes: n, rounds: often * rounds, turn: len(asked), least: least}
-	same := question{text: sameText, processes: n, rounds: often * rounds, turn: len(asked), least: least}
+	inTurn := question{text: inTurnText, processes: n, rounds: short, turn: len(asked), least: least}
+	same := question{text: sameText, processes: n, rounds: short, turn: len(asked), least: least}
 	scan := question{text: scanText, processes: n, rounds: rounds, turn: 1}
 	for _, p := range peers {
 		if w, ok := p.impl.(walker); ok {

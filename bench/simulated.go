@@ -72,8 +72,8 @@ func (s *simulation) some(n int) []int {
 // in both, from all over the table: what is measured is the table, and not how
 // much of it the processor's cache holds. Beside that, all leaves of each are
 // asked about, more than the cache has of the large one.
-func (s *sheaf) simulated(ctx context.Context, small, large, rounds int) error {
-	q := question{text: simulatedText, processes: large, rounds: often * rounds, turn: large / depth, least: least}
+func (s *sheaf) simulated(ctx context.Context, small, large, short int) error {
+	q := question{text: simulatedText, processes: large, rounds: short, turn: large / depth, least: least}
 	few := min(leaves, small/depth)
 	for _, all := range []bool{false, true} {
 		for _, n := range []int{small, large} {

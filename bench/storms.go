@@ -39,6 +39,9 @@ func (s *sheaf) storms(ctx context.Context, storm *storm, rounds int, progress f
 		}
 		readers = append(readers, reader{l.name + ", on the storm's processor", l.source, stormCPU, limits})
 	}
+	if len(readers) == 1 {
+		return nil
+	}
 	for _, k := range []kind{forkExit, forkExecExit} {
 		q := question{text: "storm of " + k.String(), processes: storm.count, rounds: rounds}
 		for _, r := range readers {

@@ -42,6 +42,9 @@ func (r *result) cells() []string {
 
 // duration writes nanoseconds with three digits that count.
 func duration(ns float64) string {
+	if ns < 0 {
+		return "-" + duration(-ns)
+	}
 	for _, unit := range []struct {
 		ns   time.Duration
 		name string

@@ -10,21 +10,52 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/proclineage/lineage/internal/linuxtest"
 )
+
+// needPrograms skips the test where there is no such program, unless
+// LINEAGE_MUST_RUN demands all.
+func needPrograms(t *testing.T, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		_, err := exec.LookPath(name)
+		switch {
+		case err == nil:
+		case strings.Contains(os.Getenv(linuxtest.MustRunEnv), "all"):
+			t.Fatal(err)
+		default:
+			t.Skip(err)
+		}
+	}
+}
+
+// contenders returns how many there are for each of the three questions: the
+// live sources do not work everywhere.
+func contenders() []int {
+	walkers, scanners := 7, 7
+	if linuxtest.Has(linuxtest.BPF) {
+		walkers++
+		scanners += 2
+	}
+	if linuxtest.Has(linuxtest.Connector) {
+		walkers++
+		scanners++
+	}
+	return []int{walkers, walkers, scanners}
+}
 
 // TestAnswers compares what every contender says with the truth: questions
 // fails where one is wrong.
 func TestAnswers(t *testing.T) {
-	if _, err := exec.LookPath("ps"); err != nil {
-		t.Skip("there is no ps")
-	}
+	needPrograms(t, "ps")
 	c := &contestants{ctx: t.Context(), of: makePopulation(t, 60)}
 	defer c.Close()
-	qs, err := c.questions(1)
+	qs, err := c.questions(1, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, want := range []int{6, 6, 7} {
+	for i, want := range contenders() {
 		if got := len(qs[i].contenders); got != want {
 			t.Errorf("%s: %d contenders, not %d", qs[i].text, got, want)
 		}
@@ -39,6 +70,7 @@ func TestAnswers(t *testing.T) {
 // TestAnswersAcrossCgroups has a process in the middle of a chain in another
 // container group than the rest.
 func TestAnswersAcrossCgroups(t *testing.T) {
+	linuxtest.Need(t, linuxtest.Cgroups)
 	p := makePopulation(t, 60)
 	moved := p.Chains[0][2]
 	move(t, moved)
@@ -102,7 +134,7 @@ func move(t *testing.T, pid int) {
 			return
 		}
 	}
-	t.Skip("no cgroup can be made here (needs root)")
+	t.Fatal("no cgroup that is a container group can be made")
 }
 
 // wrongWalker leaves out the farthest ancestor.
@@ -152,11 +184,7 @@ func TestWrongAnswers(t *testing.T) {
 }
 
 func TestTrees(t *testing.T) {
-	for _, name := range []string{"go", "ps", "pstree"} {
-		if _, err := exec.LookPath(name); err != nil {
-			t.Skipf("there is no %s", name)
-		}
-	}
+	needPrograms(t, "go", "ps", "pstree")
 	program, err := build(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
