@@ -34,7 +34,7 @@ func TestReadersBesideWriter(t *testing.T) {
 		answers = append(answers, now)
 	}
 
-	for range 10 {
+	for range 5 {
 		besideWriter(t, process.NewTable(keep), changes, answers)
 	}
 }
@@ -51,7 +51,10 @@ func besideWriter(t *testing.T, tab *process.Table, changes []func(*process.Tabl
 				first := done.Load()
 				got, ok := tab.AppendSameGroup(room, pid)
 				last := begun.Load()
-				if asked.Add(1); !ok {
+				if asked.Add(1)%8 == 0 {
+					runtime.Gosched() // to the writer
+				}
+				if !ok {
 					continue
 				}
 				answered.Add(1)
@@ -63,8 +66,8 @@ func besideWriter(t *testing.T, tab *process.Table, changes []func(*process.Tabl
 			}
 		})
 	}
-	for i, change := range changes {
-		for asked.Load() < int64(5*i) {
+	for _, change := range changes {
+		for before := asked.Load(); asked.Load() < before+5; {
 			runtime.Gosched()
 		}
 		begun.Add(1)
@@ -102,7 +105,11 @@ func history() []func(*process.Table) {
 	random := rand.New(rand.NewPCG(1, 2))
 	next := 0
 	for i := range 4000 {
-		k.Do(simkernel.Op{Verb: simkernel.Verb(random.IntN(int(simkernel.Verbs))), Who: uint8(random.Int()), Arg: uint8(random.Int())})
+		op := simkernel.Op{Verb: simkernel.Verb(random.IntN(int(simkernel.Verbs))), Who: uint8(random.Int()), Arg: uint8(random.Int())}
+		if len(k.Holders()) < pids/2 {
+			op.Verb = simkernel.DoFork
+		}
+		k.Do(op)
 		var events []process.Event
 		events, next = v.Events(k, next)
 		tell(events)

@@ -533,11 +533,3 @@ func TestScanHealsLoss(t *testing.T) {
 	wantParent(t, tab, d, Link{a, Scanned})
 	wantCreator(t, tab, c, Link{b, Observed})
 }
-
-func TestNoneInAnEmptyTable(t *testing.T) {
-	tab := NewTable(Retention{})
-	r := tab.ByPID(1)
-	if tab.State(r) != Unseen || !tab.ID(r).IsZero() || tab.Process(r).Name != "" {
-		t.Errorf("there is a process in an empty table: %+v", tab.Process(r))
-	}
-}
