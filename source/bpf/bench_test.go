@@ -120,3 +120,38 @@ func BenchmarkScan(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/process")
 }
+
+// What a table learns of a host with 20,000 processes when a source has been
+// opened: the scan, and the table that is made of it.
+func BenchmarkBootstrap(b *testing.B) {
+	s := benchSource(b)
+	a := linuxtest.Start(b).Fork()
+	links, err := a.Chain(20_000)
+	if err != nil {
+		b.Skipf("%d processes: %v", len(links), err)
+	}
+	for _, keep := range []bool{false, true} {
+		name := "scan"
+		if keep {
+			name = "scan and apply"
+		}
+		b.Run(name, func(b *testing.B) {
+			n := 0
+			for b.Loop() {
+				n = 0
+				table := process.NewTable(process.Retention{})
+				err := s.Scan(b.Context(), func(e *process.Event) {
+					n++
+					if keep {
+						table.Apply(e)
+					}
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/process")
+			b.ReportMetric(float64(n), "processes")
+		})
+	}
+}

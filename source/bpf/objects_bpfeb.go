@@ -17,6 +17,7 @@ import (
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	programsMapAdoptions    = "adoptions"
+	programsMapAnchors      = "anchors"
 	programsMapCreators     = "creators"
 	programsMapDrops        = "drops"
 	programsMapEvents       = "events"
@@ -97,6 +98,7 @@ type programsProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type programsMapSpecs struct {
 	Adoptions *ebpf.MapSpec `ebpf:"adoptions"`
+	Anchors   *ebpf.MapSpec `ebpf:"anchors"`
 	Creators  *ebpf.MapSpec `ebpf:"creators"`
 	Drops     *ebpf.MapSpec `ebpf:"drops"`
 	Events    *ebpf.MapSpec `ebpf:"events"`
@@ -135,6 +137,7 @@ func (o *programsObjects) Close() error {
 // It can be passed to loadProgramsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type programsMaps struct {
 	Adoptions *ebpf.Map `ebpf:"adoptions"`
+	Anchors   *ebpf.Map `ebpf:"anchors"`
 	Creators  *ebpf.Map `ebpf:"creators"`
 	Drops     *ebpf.Map `ebpf:"drops"`
 	Events    *ebpf.Map `ebpf:"events"`
@@ -147,6 +150,7 @@ type programsMaps struct {
 func (m *programsMaps) Close() error {
 	return _ProgramsClose(
 		m.Adoptions,
+		m.Anchors,
 		m.Creators,
 		m.Drops,
 		m.Events,

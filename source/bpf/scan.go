@@ -14,9 +14,15 @@ import (
 	"github.com/proclineage/lineage/process"
 )
 
-// scanBuffer is more than what the kernel hands over at once: eight pages
-// (bpf_seq_read).
-const scanBuffer = 64 << 10
+const (
+	// scanBuffer is as much as the kernel hands over at once: eight pages
+	// (bpf_seq_read).
+	scanBuffer = 32 << 10
+	// scanBuffers is how many of them are read ahead.
+	scanBuffers = 8
+	// maxRecord is more than any record takes.
+	maxRecord = 8 << 10
+)
 
 // Scan tells of every process that the task iterator shows, as events of kind
 // Seen, which are valid only during the call. All that live from the beginning
@@ -37,7 +43,7 @@ func (s *Source) Scan(ctx context.Context, emit func(*process.Event)) error {
 	d := newDecoder(offset, found.cgroup)
 	var e process.Event
 	s.shared.scan.Add(1)
-	return s.iterate(s.iterator, func(record []byte) error {
+	return iterate(s.iterator, func(record []byte) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -53,40 +59,72 @@ func (s *Source) Scan(ctx context.Context, emit func(*process.Event)) error {
 	})
 }
 
-// iterate runs an iterator and hands over its records.
-func (s *Source) iterate(it *link.Iter, each func(record []byte) error) error {
+// A chunk is what the kernel handed over at once.
+type chunk struct {
+	b   []byte
+	err error
+}
+
+// iterate runs an iterator and hands over its records, while another goroutine
+// reads on.
+func iterate(it *link.Iter, each func(record []byte) error) error {
 	r, err := it.Open()
 	if err != nil {
 		return fmt.Errorf("bpf: task iterator: %w", err)
 	}
-	defer func() { _ = r.Close() }()
-	if s.scanBuf == nil {
-		s.scanBuf = make([]byte, scanBuffer)
+	chunks, free := make(chan chunk), make(chan []byte, scanBuffers)
+	for range scanBuffers {
+		free <- make([]byte, scanBuffer)
 	}
-	left := 0 // the beginning of a record that was not handed over whole
-	for {
-		n, err := r.Read(s.scanBuf[left:])
-		b := s.scanBuf[:left+n]
-		for len(b) > 0 {
+	go func() {
+		defer close(chunks)
+		defer func() { _ = r.Close() }()
+		for b := range free {
+			n, err := r.Read(b)
+			chunks <- chunk{b[:n], err}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	var problem error
+	var left []byte // the beginning of a record that was not handed over whole
+	for c := range chunks {
+		switch {
+		case problem != nil: // the rest is of no use
+			continue
+		case errors.Is(c.err, io.EOF):
+			if len(left) > 0 {
+				problem = errRecord
+			}
+			continue
+		case c.err != nil:
+			problem = fmt.Errorf("bpf: task iterator: %w", c.err)
+			continue
+		}
+		b := c.b
+		if len(left) > 0 {
+			b = append(left, b...)
+		}
+		for len(b) > 0 && problem == nil {
 			size, short := recordSize(b)
 			if short != nil {
 				break
 			}
-			if err := each(b[:size]); err != nil {
-				return err
-			}
+			problem = each(b[:size])
 			b = b[size:]
 		}
-		left = copy(s.scanBuf, b)
-		switch {
-		case errors.Is(err, io.EOF) && left == 0:
-			return nil
-		case errors.Is(err, io.EOF), left == len(s.scanBuf):
-			return errRecord
-		case err != nil:
-			return fmt.Errorf("bpf: task iterator: %w", err)
+		if len(b) > maxRecord {
+			problem = errors.Join(problem, errRecord)
+		}
+		left = append([]byte(nil), b...)
+		if problem == nil {
+			free <- c.b[:scanBuffer]
+		} else {
+			close(free)
 		}
 	}
+	return problem
 }
 
 // learnSelf finds out in which namespaces the reader is, for the programs and
@@ -110,7 +148,7 @@ func (s *Source) learnSelf() (offset process.Instant, err error) {
 	told := false
 	s.shared.scan.Add(1)
 	s.shared.self.Store(0)
-	err = s.iterate(it, func(b []byte) error {
+	err = iterate(it, func(b []byte) error {
 		switch native.Uint32(b) {
 		case recordLine:
 			paths[int32(native.Uint32(b[40:]))] = splitPath(b[lineSize:])

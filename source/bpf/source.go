@@ -49,7 +49,6 @@ type Source struct {
 	procPath string
 
 	scanning sync.Mutex
-	scanBuf  []byte
 
 	mu       sync.Mutex // for what follows
 	closed   bool

@@ -20,6 +20,7 @@ enum {
 	MAX_DEPTH = 32,
 	TRIES = 2,
 	CREATORS = 256, /* a power of two */
+	ANCHORS = 256,	/* as well */
 };
 
 /* A set by the serial numbers of its cgroups, which no two cgroups of a
@@ -251,6 +252,56 @@ static __always_inline u64 set_in_scan(struct task_struct *task, struct css_set 
 	room->task = task;
 	room->css = css;
 	return read_set(where) ? known_set(room, where, seq) : 0;
+}
+
+/* A task that a scan has met, with its set as it was told. */
+struct anchor {
+	struct task_struct *task;
+	u64 start;
+	u64 css;
+	u64 moves;
+	struct told told;
+};
+
+struct {
+	__uint(type, MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, ANCHORS);
+	__type(key, u32);
+	__type(value, struct anchor);
+} anchors SEC(".maps");
+
+/* set_of_seen is set_in_scan, which costs as much as all else in a scan, for
+ * tasks of which most share their css_set. Who has the css_set of another task
+ * at one time with it is in the set of that one, which while no process is moved
+ * is what it was, though its css_set may be another (cgroup_update_dfl_csses).
+ * What lies at the address of a task that has ended is another one by its
+ * start. */
+static __always_inline u64 set_of_seen(struct task_struct *task, struct seq_file *seq)
+{
+	u64 css = (u64)BPF_CORE_READ(task, cgroups), moves = shared.moves, scan = shared.scan;
+	u32 slot = (css >> 6) & (ANCHORS - 1);
+	struct anchor *a = bpf_map_lookup_elem(&anchors, &slot);
+
+	if (!a)
+		return 0;
+	if (a->css == css && a->moves == moves && a->told.as_of == scan) {
+		struct task_struct *met = a->task;
+
+		if ((u64)BPF_CORE_READ(met, cgroups) == css && (u64)BPF_CORE_READ(task, cgroups) == css &&
+		    BPF_CORE_READ(met, start_boottime) == a->start)
+			return a->told.number;
+	}
+	u64 number = set_in_scan(task, 0, seq);
+
+	if (number && (u64)BPF_CORE_READ(task, cgroups) == css) {
+		a->task = task;
+		a->start = BPF_CORE_READ(task, start_boottime);
+		a->css = css;
+		a->moves = moves;
+		a->told.number = number;
+		a->told.as_of = scan;
+	}
+	return number;
 }
 
 /* living returns a thread of the process that has not begun to exit: a leader

@@ -239,7 +239,7 @@ int seen(struct bpf_iter__task *ctx)
 		r.head.flags |= SUBREAPER;
 	if (has_ended(signal))
 		r.head.flags |= ZOMBIE;
-	r.set = set_in_scan(task->flags & PF_EXITING ? living(task, signal) : task, 0, seq);
+	r.set = set_of_seen(task->flags & PF_EXITING ? living(task, signal) : task, seq);
 	bpf_seq_write(seq, &r, sizeof(r) - sizeof(r.inner) + fill_inner(&r, pid));
 	return 0;
 }
