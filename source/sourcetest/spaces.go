@@ -82,7 +82,9 @@ func cgroups(r *run) {
 // cgroupsOfTheDying are not those that the kernel shows in a v1 hierarchy: a
 // thread that has ended is in the root there (cgroup_exit).
 func cgroupsOfTheDying(r *run) {
-	g := linuxtest.NewCgroup(r.t)
+	// Both before the processes, which are to end first: other cannot be
+	// emptied of threads whose leader is not in it.
+	g, other := linuxtest.NewCgroup(r.t), linuxtest.NewCgroup(r.t)
 	a := r.start("a")
 	z, y := r.fork(a, "zombie"), r.fork(a, "zombie at first sight")
 	for _, s := range []*subject{a, z, y} {
@@ -98,7 +100,6 @@ func cgroupsOfTheDying(r *run) {
 	if b.group != g.Path {
 		r.t.Fatalf("%v is in %q, want %q", b, b.group, g.Path)
 	}
-	other := linuxtest.NewCgroup(r.t)
 	a.Move(other)
 	r.compare()
 }
