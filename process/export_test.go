@@ -154,6 +154,14 @@ func (t *Table) checkIndex() error {
 	return nil
 }
 
+func (x *index) words() []uint64 {
+	var words []uint64
+	for i := range x.places.Load().words {
+		words = append(words, x.places.Load().words[i].Load())
+	}
+	return words
+}
+
 func (t *Table) checkPools() error {
 	var names, members, commands, owners, groups []int32
 	endings, levels := 0, 0

@@ -2,7 +2,10 @@ package process
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -63,6 +66,67 @@ func TestAppendSameGroupDoesNotAllocate(t *testing.T) {
 	room := make([]int, 0, 16)
 	if n := testing.AllocsPerRun(100, func() { room, _ = tab.AppendSameGroup(room[:0], deepest[5].PID) }); n != 0 || len(room) != 7 {
 		t.Errorf("%v allocations for %v", n, room)
+	}
+}
+
+// A walk that is under way while two processes of the chain move one after the
+// other must not see the one before and the other after it: the two are never
+// in the same group.
+func TestWalkOfOneInstant(t *testing.T) {
+	tab := table(t, box(6, initID, ID{}))
+	ids := chain(tab, recheck-2, 10)
+	for _, id := range ids {
+		tab.Apply(new(inGroup(6, id, "/between")))
+	}
+	upper, lower := ids[1], ids[recheck-2]
+	steps := []Event{inGroup(7, upper, "/b"), inGroup(7, lower, "/a")}
+	for _, group := range []string{"/c", "/b", "/a"} { // (/a, /b), (/c, /b), (/c, /a), (/b, /a), …
+		next := map[string]string{"/c": "/a", "/b": "/c", "/a": "/b"}[group]
+		steps = append(steps, inGroup(7, lower, group), inGroup(7, upper, next))
+	}
+	move := func(i int) {
+		e := steps[i]
+		e.Time = tab.now + 1
+		tab.Apply(&e)
+	}
+	move(0)
+	move(1)
+	var asked, wrong atomic.Int64
+	var end atomic.Bool
+	var readers sync.WaitGroup
+	for range 2 {
+		readers.Go(func() {
+			room := make([]int, 0, 8)
+			for !end.Load() {
+				if got, ok := tab.AppendSameGroup(room, lower.PID); ok && len(got) != 0 {
+					wrong.Add(1)
+				}
+				asked.Add(1)
+			}
+		})
+	}
+	for i := 0; i < 30_000 || asked.Load() < 1000; i++ {
+		move(2 + i%6)
+		if i%1000 == 0 {
+			runtime.Gosched()
+		}
+	}
+	end.Store(true)
+	readers.Wait()
+	if wrong.Load() != 0 {
+		t.Errorf("%d of %d answers were of no one instant", wrong.Load(), asked.Load())
+	}
+}
+
+func TestNoAnswerWhileWordsChange(t *testing.T) {
+	tab, deepest := living(50)
+	tab.index.begin()
+	if got, ok := tab.AppendSameGroup(nil, deepest[0].PID); ok {
+		t.Errorf("%v while the words are being changed", got)
+	}
+	tab.index.done()
+	if _, ok := tab.AppendSameGroup(nil, deepest[0].PID); !ok {
+		t.Error("no answer after")
 	}
 }
 

@@ -42,9 +42,13 @@ func table(t *testing.T, events ...Event) *Table {
 	tab := NewTable(Retention{})
 	tab.Apply(&Event{Kind: Seen, Time: 1 * sec, ID: initID, NoParent: true, Name: "init", Adoption: Adopts})
 	for i := range events {
+		before, seq := tab.index.words(), tab.index.seq.Load()
 		tab.Apply(&events[i])
 		if err := tab.Check(); err != nil {
 			t.Fatalf("after event %d: %v", i, err)
+		}
+		if seq == tab.index.seq.Load() && !slices.Equal(before, tab.index.words()) {
+			t.Fatalf("event %d changes what others read, and does not say so", i)
 		}
 	}
 	return tab
