@@ -87,8 +87,6 @@ func (r *run) checkTable(v view, s *subject) {
 		r.errorf("%v is %v, %s, want %v", s, p.State, v.how, s.state)
 	}
 	switch {
-	case p.Parent.Evidence == process.Unknown && p.State == process.Ended && s.last != s.parent:
-		// A scan of the zombie tells who adopted it.
 	case p.Parent.Evidence == process.Unknown:
 		r.errorf("%v: parent unknown, %s, want %v", s, v.how, want)
 	case !want.is(p.Parent.ID):

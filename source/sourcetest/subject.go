@@ -182,7 +182,7 @@ func (r *run) exec(s *subject, th *linuxtest.Thread, name string, args ...string
 	x.to = linuxtest.Now()
 	x.state = r.now(s)
 	s.execs = append(s.execs, x)
-	s.untold &^= untoldName
+	s.untold &^= untoldName | untoldIDs
 	r.news = r.live != nil
 }
 
