@@ -44,6 +44,7 @@ type store struct {
 
 func newStore() store {
 	return store{
+		nodes:       slab[node]{chunks: []*[slabChunk]node{{}}}, // with place zero, of none
 		names:       newPool[text](),
 		groups:      newPool[text](),
 		memberships: newPool[membership](),
