@@ -43,6 +43,8 @@ const (
 	// root, or on Linux 6.6 and later, in the first PID, user and network
 	// namespace.
 	Connector Feature = "connector"
+	// CC is a C compiler for static programs.
+	CC Feature = "cc"
 )
 
 // MustRunEnv names the environment variable with the features, separated by

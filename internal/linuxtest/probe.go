@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -28,6 +29,7 @@ var probes = map[Feature]probe{
 	Hidepid:       once(probeHidepid),
 	BPF:           once(probeBPF),
 	Connector:     once(probeConnector),
+	CC:            once(probeCC),
 }
 
 func once(try func() error) probe {
@@ -199,6 +201,15 @@ func probeBPF() error {
 	}
 	if data[unix.CAP_PERFMON/32].Effective&(1<<(unix.CAP_PERFMON%32)) == 0 && data[0].Effective&(1<<unix.CAP_SYS_ADMIN) == 0 {
 		return errors.New("no CAP_PERFMON")
+	}
+	return nil
+}
+
+func probeCC() error {
+	cmd := exec.Command("cc", "-static", "-x", "c", "-o", "/dev/null", "-")
+	cmd.Stdin = strings.NewReader("int main(void) { return 0; }\n")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("cc: %w: %s", err, out)
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package bpf
 import (
 	"context"
 	"errors"
-	"os/exec"
 	"sync"
 	"testing"
 
@@ -91,60 +90,6 @@ func TestStorm(t *testing.T) {
 	}
 	stop()
 	w.whole(a.PID, n, process.Fork, process.Exited)
-}
-
-func TestStormOfPrograms(t *testing.T) {
-	const n = 2000
-	w := newWatch(t, Options{})
-	stop := w.draining()
-	cmd := exec.Command("/bin/sh", "-c", "i=0; while [ $i -lt 2000 ]; do /bin/true $i; i=$((i+1)); done")
-	if err := cmd.Run(); err != nil {
-		t.Error(err)
-	}
-	stop()
-	w.whole(cmd.Process.Pid, n, process.Fork, process.Exec, process.Exited)
-}
-
-// What has no room is told as a loss, which covers all that may be wrong.
-func TestLoss(t *testing.T) {
-	const n = 2000
-	w := newWatch(t, Options{Buffer: 4096})
-	a := bare(t)
-	w.drain()
-	w.scan()
-	w.events = nil
-	for range 3 {
-		before := linuxtest.Now()
-		if _, err := a.Churn(n, 0); err != nil {
-			t.Fatal(err)
-		}
-		after := linuxtest.Now()
-		if !w.src.Pending() {
-			t.Error("nothing is pending")
-		}
-		events := w.drain()
-		last := events[len(events)-1]
-		if last.Kind != process.Loss || last.Time < before || last.Since > after {
-			t.Fatalf("%+v comes last, of %d", last, len(events))
-		}
-		for _, e := range events[:len(events)-1] {
-			if e.Kind == process.Loss {
-				t.Errorf("another loss: %+v", e)
-			}
-		}
-		if len(events) > n {
-			t.Errorf("%d events in 4 KiB", len(events))
-		}
-		if w.src.Pending() && len(w.drain()) == 0 {
-			t.Error("pending, and nothing to drain")
-		}
-		w.scan()
-		b := a.Fork()
-		w.check(b, a.PID, a.PID)
-		b.Exit(0)
-		w.ended(b.PID)
-		a.Wait(b)
-	}
 }
 
 // What happened before a question is there when it is asked.
