@@ -76,10 +76,21 @@ func calibrate(ctx context.Context, q question, c *contender) (int, error) {
 	if _, err := take(ctx, q, c, q.turn); err != nil {
 		return 0, err
 	}
+	// A few answers also take long where others have the processor meanwhile,
+	// but not each time.
+	const tries = 8
 	for n := 1; ; n *= 2 {
-		s, err := take(ctx, q, c, n)
-		if err != nil || s.elapsed >= q.least {
-			return n, err
+		for try := 1; ; try++ {
+			s, err := take(ctx, q, c, n)
+			if err != nil {
+				return 0, err
+			}
+			if s.elapsed < q.least {
+				break
+			}
+			if try == tries || q.least == 0 {
+				return n, nil
+			}
 		}
 	}
 }
