@@ -42,6 +42,10 @@ func (s *Source) Drain(emit func(*process.Event)) error {
 	s.busy.Store(true)
 	defer s.busy.Store(false)
 	s.problems = nil
+	for _, p := range s.replaced {
+		s.gone(p, emit)
+	}
+	s.replaced = nil
 	for all := false; !all && s.problems == nil; {
 		all = s.receive()
 		for n := s.queue.len(); n > 0; n-- {

@@ -139,10 +139,13 @@ func (s *Source) holder(pid int, emit func(*process.Event)) *proc {
 	}
 	p.counted = p.counted && p.epoch == s.epoch
 	p.found(&e, s.epoch)
-	if q := s.procs[e.Parent.PID]; q != nil && q.epoch == s.epoch {
+	q := s.procs[e.Parent.PID]
+	if q != nil && q.id.Known() && q.epoch == s.epoch && s.queue.pending[int32(q.pid)].forks == 0 {
 		p.adopted(q)
+		e.Parent = q.id
+	} else if !e.NoParent {
+		e.Parent = process.ID{}
 	}
-	e.Parent, e.NoParent = process.ID{}, false
 	emit(&e)
 	return p
 }

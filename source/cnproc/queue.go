@@ -14,8 +14,10 @@ import (
 	"github.com/proclineage/lineage/process"
 )
 
-// maxQueue is how many messages are held at most outside of the socket.
-const maxQueue = 1 << 16
+// maxQueue is how many messages are held at most outside of the socket, of 40
+// bytes each. With so many, no process that is read is certain to be the one
+// that a message is about (look), so it is more than large sockets hold.
+const maxQueue = 1 << 18
 
 // A queue is the messages that were received and not dealt with.
 type queue struct {

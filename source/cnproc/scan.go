@@ -43,7 +43,7 @@ func (s *Source) beginScan() error {
 	s.scan++
 	s.scanEpoch = s.epoch
 	s.touched = make(map[int]bool)
-	s.doubtful, s.replaced = make(map[process.ID]bool), nil
+	s.doubtful = make(map[process.ID]bool)
 	return nil
 }
 
@@ -64,13 +64,8 @@ func (s *Source) record(e *process.Event) bool {
 	case p.id.Same(e.ID):
 	case p.id.Known():
 		// Messages tell of who had the PID before, or have been dropped.
-		s.replaced = append(s.replaced, p.id)
-		for c := p.child; c != nil; c = c.next {
-			if c.id.Known() {
-				s.doubtful[c.id] = true
-			}
-		}
-		s.drop(p)
+		s.replaced = append(s.replaced, p)
+		s.touched[pid] = true
 		p = s.add(pid)
 		p.mixed = true
 	default:
@@ -92,12 +87,6 @@ func (s *Source) record(e *process.Event) bool {
 func (s *Source) endScan(all bool) (events []process.Event, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	gone := func(id process.ID) {
-		events = append(events, process.Event{Kind: process.Gone, Time: process.Instant(linux.Boottime()), ID: id})
-	}
-	for _, id := range s.replaced {
-		gone(id)
-	}
 	for id := range s.doubtful {
 		var e process.Event
 		there, failed := s.verify(id, &e)
@@ -106,13 +95,13 @@ func (s *Source) endScan(all bool) (events []process.Event, err error) {
 		}
 		err = errors.Join(err, failed)
 	}
-	s.touched, s.doubtful, s.replaced = nil, nil, nil
+	s.touched, s.doubtful = nil, nil
 	for _, p := range s.procs {
 		if !all || p.scan+1 >= s.scan || p.lived && p.epoch == s.epoch {
 			continue
 		}
 		if !p.lived && p.id.Known() {
-			gone(p.id)
+			events = append(events, process.Event{Kind: process.Gone, Time: process.Instant(linux.Boottime()), ID: p.id})
 		}
 		s.drop(p)
 	}

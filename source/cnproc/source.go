@@ -82,7 +82,7 @@ type Source struct {
 	scanEpoch uint64              // epoch when the last one was
 	touched   map[int]bool        // PIDs with news while a scan runs, else nil
 	doubtful  map[process.ID]bool // found by that scan, maybe before the news
-	replaced  []process.ID        // whose PIDs that scan found others to have
+	replaced  []*proc             // whose PIDs scans found others to have, which Drain is to tell
 	room      []byte
 	event     process.Event
 	read      process.Event
