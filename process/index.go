@@ -1,6 +1,9 @@
 package process
 
-import "sync/atomic"
+import (
+	"math/bits"
+	"sync/atomic"
+)
 
 // maxPID is the greatest PID that Linux gives out (PID_MAX_LIMIT is 1 << 22).
 const maxPID = 1<<pidBits - 1
@@ -16,9 +19,8 @@ const (
 
 // index leads from a PID to the youngest process that had it, and says for
 // each that lives what a walk up the tree needs: see Table.word. It is a hash
-// table with open addressing. The remainder is the hash: of numbers that are
-// given out in a row it has no collisions, and relatives, which often have
-// PIDs close to each other, share a cache line.
+// table with open addressing. Eight PIDs in a row have one cache line, which
+// relatives often share, and the lines of numbers in a row are spread evenly.
 //
 // Words may be read at any time by anyone (see [Table.AppendSameGroup]), all
 // else only by the owner of the table.
@@ -36,21 +38,25 @@ type index struct {
 type places struct {
 	words []atomic.Uint64
 	refs  []Ref
+	shift uint8 // of the hash, so that it is as many bits as there are lines
 }
 
 const minPlaces = 64
+
+// lineBits is the number of words in a cache line, as a power of two.
+const lineBits = 3
 
 // indexBytes is how much of the index a process takes at most.
 const indexBytes = 2 * (8 + 4) * 4 / 3
 
 func newPlaces(n int) *places {
-	return &places{words: make([]atomic.Uint64, n), refs: make([]Ref, n)}
+	return &places{words: make([]atomic.Uint64, n), refs: make([]Ref, n), shift: uint8(32 + lineBits - bits.Len(uint(n-1)))}
 }
 
 // find returns the place of the PID, or else the free place for it.
 func (p *places) find(pid int32) int {
 	mask := len(p.words) - 1
-	i := home(pid) & mask
+	i := p.home(pid)
 	for {
 		if w := p.words[i].Load(); w == 0 || int32(w>>(pidBits+groupBits)) == pid {
 			return i
@@ -59,7 +65,11 @@ func (p *places) find(pid int32) int {
 	}
 }
 
-func home(pid int32) int { return int(uint32(pid) * 0x9E3779B1 >> 10) }
+// home returns the place for the PID if it is free.
+func (p *places) home(pid int32) int {
+	const golden = 0x9E3779B1 // of 32 bits: numbers in a row are spread evenly
+	return int(uint32(pid)>>lineBits*golden>>p.shift)<<lineBits | int(pid)&(1<<lineBits-1)
+}
 
 // ref returns the process with the PID, or none.
 func (x *index) ref(pid int) Ref {
@@ -101,7 +111,7 @@ func (x *index) remove(pid int32) {
 		if w == 0 {
 			break
 		}
-		if h := home(int32(w>>(pidBits+groupBits))) & mask; (i-h)&mask >= (i-hole)&mask {
+		if h := p.home(int32(w >> (pidBits + groupBits))); (i-h)&mask >= (i-hole)&mask {
 			p.words[hole].Store(w)
 			p.refs[hole] = p.refs[i]
 			hole = i

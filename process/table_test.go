@@ -2,11 +2,9 @@ package process
 
 import (
 	"fmt"
-	"reflect"
 	"slices"
 	"testing"
 	"time"
-	"unsafe"
 )
 
 const sec = Instant(time.Second)
@@ -110,6 +108,13 @@ func wantHolder(t *testing.T, tab *Table, id ID) {
 	t.Helper()
 	if got := tab.ID(tab.ByPID(id.PID)); got != id {
 		t.Errorf("PID %d is held by %v, want %v", id.PID, got, id)
+	}
+}
+
+func TestNoneInAnEmptyTable(t *testing.T) {
+	tab := NewTable(Retention{})
+	if r := tab.ByPID(1); r != 0 || tab.State(r) != Unseen || !tab.ID(r).IsZero() || tab.After(r) != 0 {
+		t.Errorf("PID 1 leads to %d, %v", r, tab.ID(r))
 	}
 }
 
@@ -252,43 +257,6 @@ func TestLastParent(t *testing.T) {
 	}
 }
 
-func TestGoneWasWrong(t *testing.T) {
-	a, b := at(10, 2), at(11, 3)
-	tab := table(t, fork(2, a, initID), fork(3, b, a), gone(4, a))
-	wantState(t, tab, a, Ended)
-	wantParent(t, tab, b, Link{})
-	tab.Apply(new(seen(5, a, initID)))
-	wantState(t, tab, a, Alive)
-	wantParent(t, tab, b, Link{ID: a, Evidence: Observed})
-	tab.Apply(new(gone(4, a))) // again
-	wantState(t, tab, a, Alive)
-	tab.Apply(new(fork(6, at(10, 6), initID)))
-	tab.Apply(new(seen(5, a, initID)))
-	wantState(t, tab, a, Ended)
-}
-
-func TestZombie(t *testing.T) {
-	a, b := at(10, 2), at(11, 3)
-	z := seen(5, a, initID)
-	z.Zombie = true
-	tab := table(t, fork(2, a, initID), fork(3, b, a), z)
-	wantState(t, tab, a, Zombie)
-	wantHolder(t, tab, a)
-	wantParent(t, tab, b, Link{})
-	if p := tab.lookup(t, a); p.Exit.Evidence != Scanned || p.Exit.At != 5*sec || p.AsOf != 3*sec {
-		t.Errorf("%+v", p)
-	}
-	z.Time = 8 * sec
-	tab.Apply(&z)
-	tab.EndUnseen(7 * sec)
-	wantState(t, tab, a, Zombie)
-	tab.EndUnseen(9 * sec)
-	wantState(t, tab, a, Ended)
-	if x := tab.lookup(t, a).Exit; x.At != 5*sec {
-		t.Errorf("its end moved: %+v", x)
-	}
-}
-
 func TestLossMakesDoubtful(t *testing.T) {
 	a, b, old := at(10, 2), at(11, 3), at(12, 2)
 	tab := table(t, fork(2, old, initID), exit(3, old, initID), fork(4, a, initID), fork(5, b, a),
@@ -380,36 +348,6 @@ func TestAdopterIsASubreaper(t *testing.T) {
 	wantCreator(t, tab, b, Link{ID: a, Evidence: Inferred})
 }
 
-func TestMovedBetweenForkAndExec(t *testing.T) {
-	a := at(10, 2)
-	host := Cgroup{"0::/host\n", "/host"}
-	box := Cgroup{"0::/box\n", "/box"}
-	born := fork(2, a, initID)
-	born.Cgroup = host
-	events := []Event{born, {Kind: Moved, Time: 3 * sec, ID: a, Cgroup: box}, {Kind: Exec, Time: 4 * sec, ID: a, Name: "app"}}
-	for range 2 {
-		tab := table(t, events...)
-		if p := tab.lookup(t, a); p.Cgroup != box || p.Name != "app" || p.Evidence != Observed {
-			t.Errorf("%+v", p)
-		}
-		slices.Reverse(events)
-	}
-}
-
-func TestFactsThatAreNotToldAreKept(t *testing.T) {
-	a := at(10, 2)
-	full := seen(3, a, initID)
-	full.Cgroup, full.GroupID, full.SessionID, full.TTY = Cgroup{"0::/\n", "/"}, 10, 9, 8
-	full.Kernel = true
-	tab := table(t, full, Event{Kind: Seen, Time: 4 * sec, ID: a})
-	p := tab.lookup(t, a)
-	want := Process{ID: a, Name: "prog", State: Alive, Kernel: true, Parent: Link{initID, Scanned}, GroupID: 10,
-		SessionID: 9, TTY: 8, Cgroup: full.Cgroup, Evidence: Scanned, AsOf: 4 * sec}
-	if !reflect.DeepEqual(p, want) {
-		t.Errorf("got  %+v\nwant %+v", p, want)
-	}
-}
-
 func TestAdoptionAfterALostEnd(t *testing.T) {
 	a, b := at(10, 2), at(11, 3)
 	tab := table(t, fork(2, a, initID), fork(3, b, a), Event{Kind: Loss, Since: 4 * sec, Time: 5 * sec},
@@ -417,123 +355,4 @@ func TestAdoptionAfterALostEnd(t *testing.T) {
 	wantParent(t, tab, b, Link{}) // it may have ended before a did
 	tab.Apply(&Event{Kind: Exec, Time: 8 * sec, ID: b, Name: "lives"})
 	wantParent(t, tab, b, Link{ID: initID, Evidence: Observed})
-}
-
-func TestParentOfAZombieIsNotTheLastOne(t *testing.T) {
-	a, b := at(10, 2), at(11, 3)
-	z := seen(5, b, initID)
-	z.Zombie = true
-	tab := table(t, z, exit(6, b, initID)) // the scan began at 5, b ended at 6 and a before it was read
-	wantParent(t, tab, b, Link{})
-	tab = table(t, seen(4, b, initID), z, exit(6, b, initID))
-	wantParent(t, tab, b, Link{ID: initID, Evidence: Scanned})
-	tab = table(t, seen(4, b, a), z, exit(6, b, initID))
-	wantParent(t, tab, b, Link{})
-}
-
-func TestZombieAfterItsExit(t *testing.T) {
-	a, b := at(10, 2), at(11, 3)
-	z := seen(6, b, initID)
-	z.Zombie = true
-	x := exit(5, b, a)
-	x.Status, x.Usage = 256, Usage{Known: true, User: 3, MaxRSS: 4}
-	birth := []Event{fork(2, a, initID), fork(3, b, a)}
-	for name, test := range map[string]struct {
-		then     []Event
-		want     State
-		parent   Link
-		unreaped bool
-	}{
-		"exit":               {[]Event{x}, Ended, Link{a, Observed}, true},
-		"then read":          {[]Event{x, exit(6, a, initID), z}, Zombie, Link{initID, Scanned}, true},
-		"in another order":   {[]Event{z, exit(6, a, initID), x}, Zombie, Link{initID, Scanned}, true},
-		"read before it":     {[]Event{{Kind: Seen, Time: 4 * sec, ID: b, Parent: a, Zombie: true}, x}, Ended, Link{a, Scanned}, true},
-		"then reaped":        {[]Event{x, z, gone(7, b)}, Ended, Link{}, false},
-		"reaped, never read": {[]Event{x, gone(7, b)}, Ended, Link{a, Observed}, false},
-		"found gone before":  {[]Event{x, z, gone(5, b)}, Zombie, Link{initID, Scanned}, true},
-		"then reused":        {[]Event{x, z, fork(7, at(11, 7), a)}, Ended, Link{}, false},
-		"another scan":       {[]Event{x, z, seen(8, a, initID), seen(8, initID, ID{})}, Zombie, Link{initID, Scanned}, true},
-	} {
-		tab := table(t, append(slices.Clone(birth), test.then...)...)
-		p := tab.lookup(t, b)
-		if want := (Exit{Observed, 5 * sec, 256, x.Usage}); p.State != test.want || p.Parent != test.parent || p.Exit != want || p.AsOf != 5*sec {
-			t.Errorf("%s: %+v", name, p)
-		}
-		unreaped := func() bool { return slices.Contains(slices.Collect(tab.Unreaped()), tab.ByID(b)) }
-		if unreaped() != test.unreaped {
-			t.Errorf("%s: unreaped %v", name, unreaped())
-		}
-		if tab.EndUnseen(9 * sec); unreaped() {
-			t.Errorf("%s: a scan has not seen it, and it may hold its PID", name)
-		}
-		wantState(t, tab, b, Ended)
-	}
-}
-
-func TestLatestFactsHold(t *testing.T) {
-	a := at(10, 2)
-	root, user := Owner{Known: true}, Owner{Known: true, UID: 7, EffectiveUID: 8, GID: 9, EffectiveGID: 10}
-	born := fork(2, a, initID)
-	born.Owner, born.NamespacePIDs = root, []int{10, 3}
-	first := Event{Kind: Exec, Time: 3 * sec, ID: a, File: "/bin/sh", Args: []string{"sh", ""}}
-	last := Event{Kind: Exec, Time: 5 * sec, ID: a, File: "/bin/x", Args: []string{"x", "-a", "b"}, ArgsCut: true,
-		GroupID: 4, SessionID: 5, TTY: 6, Owner: user}
-	read := seen(4, a, initID)
-	read.Owner, read.GroupID = root, 3
-	events := []Event{born, first, read, last}
-	want := Process{Exec: Command{"/bin/x", []string{"x", "-a", "b"}, true, 5 * sec}, Owner: user, NamespacePIDs: []int{10, 3}}
-	for i := range 24 {
-		order := slices.Clone(events)
-		for j := range order { // the ith permutation
-			k := j + i%(len(order)-j)
-			i /= len(order) - j
-			order[j], order[k] = order[k], order[j]
-		}
-		p := table(t, order...).lookup(t, a)
-		if !reflect.DeepEqual(p.Exec, want.Exec) || p.Owner != user || !slices.Equal(p.NamespacePIDs, want.NamespacePIDs) ||
-			p.GroupID != 4 || p.SessionID != 5 || p.TTY != 6 {
-			t.Errorf("%+v", p)
-		}
-	}
-	unknown := Event{Kind: Exec, Time: 6 * sec, ID: a}
-	if x := table(t, append(events, unknown)...).lookup(t, a).Exec; !reflect.DeepEqual(x, Command{At: 6 * sec}) {
-		t.Errorf("of an exec of which nothing else is known: %+v", x)
-	}
-}
-
-func TestNothingOfAnEventIsKept(t *testing.T) {
-	text := []byte("/bin/sh sh -c 0::/box")
-	s := unsafe.String(&text[0], len(text))
-	args, pids := []string{s[8:10], s[11:13]}, []int{10, 2}
-	tab := table(t,
-		Event{Kind: Seen, Time: 3 * sec, ID: at(10, 2), Name: s[8:10], Cgroup: Cgroup{s[14:], s[17:]}, NamespacePIDs: pids},
-		Event{Kind: Exec, Time: 4 * sec, ID: at(10, 2), File: s[:7], Args: args})
-	before := fmt.Sprintf("%+v", tab.lookup(t, at(10, 2)))
-	clear(text)
-	clear(args)
-	clear(pids)
-	if after := fmt.Sprintf("%+v", tab.lookup(t, at(10, 2))); after != before {
-		t.Errorf("was %s\nis  %s", before, after)
-	}
-}
-
-func TestScanHealsLoss(t *testing.T) {
-	a, b, c, d, late := at(10, 2), at(11, 3), at(12, 4), at(13, 5), at(14, 21)
-	tab := table(t, fork(2, a, initID), fork(3, b, a), fork(4, c, b), fork(5, d, a),
-		Event{Kind: Loss, Since: 9 * sec, Time: 15 * sec}, // b ended
-		seen(20, initID, ID{}), seen(20, a, initID), seen(20, d, a),
-		seen(20, c, initID), // read before it ended
-		exit(22, c, initID), fork(21, late, d), Event{Kind: Exec, Time: 23 * sec, ID: late, Name: "x"})
-	tab.EndUnseen(20 * sec)
-	if err := tab.Check(); err != nil {
-		t.Error(err)
-	}
-	for id, want := range map[ID]Exit{a: {}, b: {Evidence: Scanned, At: 20 * sec}, c: {Evidence: Observed, At: 22 * sec}, d: {}, late: {}} {
-		if p := tab.lookup(t, id); p.Exit != want || (p.State == Ended) != (want != Exit{}) || id != b && p.Evidence == Unknown {
-			t.Errorf("%+v", p)
-		}
-	}
-	wantParent(t, tab, b, Link{a, Scanned}) // who outlived it
-	wantParent(t, tab, d, Link{a, Scanned})
-	wantCreator(t, tab, c, Link{b, Observed})
 }
