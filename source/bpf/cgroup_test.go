@@ -84,6 +84,34 @@ func TestRemovedCgroup(t *testing.T) {
 	w.check(b, a.PID, a.PID)
 }
 
+// The kernel asks again about the process that has no room in what a scan hands
+// over at once, whose cgroups may be told for the first time.
+func TestScanOfManyCgroups(t *testing.T) {
+	linuxtest.Need(t, linuxtest.Cgroups)
+	w := newWatch(t, Options{})
+	a := linuxtest.Start(t).Fork()
+	const n = 80
+	in := make(map[int]string)
+	var children []*linuxtest.Actor
+	for range n {
+		c, g := a.Fork(), linuxtest.NewCgroup(t)
+		c.Move(g)
+		in[c.PID] = g.Path
+		children = append(children, c)
+	}
+	for _, c := range children[:n/2] {
+		found := w.scan()
+		for pid, path := range in {
+			if got := found[pid].Cgroup.Group; got != path {
+				t.Fatalf("%d is in %q, want %q", pid, got, path)
+			}
+		}
+		c.Exit(0) // so that all others come elsewhere in the next one
+		a.Wait(c)
+		delete(in, c.PID)
+	}
+}
+
 // A zombie is in the cgroups that it was in.
 func TestCgroupOfZombie(t *testing.T) {
 	linuxtest.Need(t, linuxtest.Cgroups)

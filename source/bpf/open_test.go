@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/proclineage/lineage/internal/linux"
 	"github.com/proclineage/lineage/internal/linuxtest"
 	"github.com/proclineage/lineage/process"
 )
@@ -18,10 +19,14 @@ import (
 // asEnv tells the test binary to say what Open says, and whether it works.
 const asEnv = "LINEAGE_TEST_OPEN"
 
-// CAP_BPF and CAP_PERFMON are all that it takes, and less is told.
+// nobody is a user with no privileges.
+const nobody = 65534
+
+// CAP_BPF and CAP_PERFMON are all that Open takes, and less is told. What is
+// open works without.
 func TestPrivileges(t *testing.T) {
-	if os.Getenv(asEnv) != "" {
-		open(t)
+	if as := os.Getenv(asEnv); as != "" {
+		open(t, as == "drop")
 		return
 	}
 	linuxtest.Need(t, linuxtest.BPF, linuxtest.Root)
@@ -31,7 +36,9 @@ func TestPrivileges(t *testing.T) {
 		want string
 	}{
 		{"both", []uintptr{unix.CAP_BPF, unix.CAP_PERFMON}, "works"},
-		{"one", []uintptr{unix.CAP_BPF}, "bpf: permission denied: it takes CAP_PERFMON as well; run as root, or give both to the program (setcap cap_bpf,cap_perfmon+ep)"},
+		{"drop", []uintptr{unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_SETUID, unix.CAP_SETPCAP}, "works"},
+		{"only CAP_PERFMON", []uintptr{unix.CAP_PERFMON}, "bpf: permission denied: it takes CAP_BPF as well; run as root, or give both to the program (setcap cap_bpf,cap_perfmon+ep)"},
+		{"only CAP_BPF", []uintptr{unix.CAP_BPF}, "bpf: permission denied: it takes CAP_PERFMON as well; run as root, or give both to the program (setcap cap_bpf,cap_perfmon+ep)"},
 		{"none", nil, "bpf: permission denied: it takes CAP_BPF and CAP_PERFMON as well; run as root, or give both to the program (setcap cap_bpf,cap_perfmon+ep)"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -42,9 +49,8 @@ func TestPrivileges(t *testing.T) {
 			}
 			defer out[0].Close()
 			cmd := exec.Command("/proc/self/exe", "-test.run=^TestPrivileges$")
-			cmd.Env = append(os.Environ(), asEnv+"=1")
+			cmd.Env = append(os.Environ(), asEnv+"="+test.name)
 			cmd.ExtraFiles = []*os.File{out[1]}
-			const nobody = 65534
 			cmd.SysProcAttr = &syscall.SysProcAttr{
 				Credential:  &syscall.Credential{Uid: nobody, Gid: nobody},
 				AmbientCaps: test.caps,
@@ -63,7 +69,7 @@ func TestPrivileges(t *testing.T) {
 	}
 }
 
-func open(t *testing.T) {
+func open(t *testing.T, drop bool) {
 	says := func() string {
 		s, err := Open(Options{Buffer: 64 << 10})
 		if err != nil {
@@ -73,15 +79,31 @@ func open(t *testing.T) {
 			return err.Error()
 		}
 		defer s.Close()
-		n := 0
-		if err := s.Scan(t.Context(), func(*process.Event) { n++ }); err != nil || n < 2 {
-			t.Errorf("%d processes, %v", n, err)
+		if drop {
+			dropCapabilities(t)
+		}
+		found := map[int]bool{}
+		err = s.Scan(t.Context(), func(e *process.Event) {
+			found[e.ID.PID] = true
+			ours := e.ID.PID == os.Getpid() || e.ID.PID == os.Getppid()
+			if ours && (e.Name == "" || e.Cgroup.Membership == "" || !e.Owner.Known || e.ID.Inode == 0 && linuxtest.Has(linuxtest.Pidfs)) {
+				t.Errorf("scanned %+v", *e)
+			}
+		})
+		if err != nil || !found[os.Getpid()] || !found[os.Getppid()] {
+			t.Errorf("%d processes, %v", len(found), err)
 		}
 		if err := exec.Command("/proc/self/exe", "-test.run=^$").Run(); err != nil {
 			t.Error(err)
 		}
 		told := map[process.Kind]int{}
-		if err := s.Drain(func(e *process.Event) { told[e.Kind]++ }); err != nil {
+		count := func(e *process.Event) {
+			told[e.Kind]++
+			if e.Kind == process.Exec && (e.File == "" || len(e.Args) == 0) || e.Kind == process.Exited && !e.Usage.Known {
+				t.Errorf("told %+v", *e)
+			}
+		}
+		if err := s.Drain(count); err != nil {
 			t.Error(err)
 		}
 		if told[process.Fork] == 0 || told[process.Exec] == 0 || told[process.Exited] == 0 {
@@ -91,6 +113,20 @@ func open(t *testing.T) {
 	}
 	if _, err := os.NewFile(3, "told").WriteString(says()); err != nil {
 		t.Error(err)
+	}
+}
+
+// dropCapabilities takes all capabilities from all threads.
+func dropCapabilities(t *testing.T) {
+	// To no other user than root do they stay when the user changes.
+	if err := syscall.Setresuid(0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Setresuid(nobody, nobody, nobody); err != nil {
+		t.Fatal(err)
+	}
+	if has, err := linux.EffectiveCapabilities(); err != nil || has != 0 {
+		t.Fatalf("capabilities %v, %v", has, err)
 	}
 }
 

@@ -270,6 +270,11 @@ struct {
 	__type(value, struct anchor);
 } anchors SEC(".maps");
 
+static __always_inline u32 anchor_slot(u64 css)
+{
+	return (css >> 6) & (ANCHORS - 1);
+}
+
 /* set_of_seen is set_in_scan, which costs as much as all else in a scan, for
  * tasks of which most share their css_set. Who has the css_set of another task
  * at one time with it is in the set of that one, which while no process is moved
@@ -279,7 +284,7 @@ struct {
 static __always_inline u64 set_of_seen(struct task_struct *task, struct seq_file *seq)
 {
 	u64 css = (u64)BPF_CORE_READ(task, cgroups), moves = shared.moves, scan = shared.scan;
-	u32 slot = (css >> 6) & (ANCHORS - 1);
+	u32 slot = anchor_slot(css);
 	struct anchor *a = bpf_map_lookup_elem(&anchors, &slot);
 
 	if (!a)
@@ -302,6 +307,26 @@ static __always_inline u64 set_of_seen(struct task_struct *task, struct seq_file
 		a->told.as_of = scan;
 	}
 	return number;
+}
+
+/* untell takes back that the set which was told to the scan last has been: when
+ * the scan runs out of room all that was written about a task is dropped, and
+ * the task comes again (bpf_seq_read). */
+static __always_inline void untell(void)
+{
+	u32 where = IN_SCAN;
+	struct set_room *room = bpf_map_lookup_elem(&set_rooms, &where);
+
+	if (!room)
+		return;
+	u32 slot = anchor_slot((u64)room->css);
+	struct known *k = bpf_map_lookup_elem(&sets, &room->set);
+	struct anchor *a = bpf_map_lookup_elem(&anchors, &slot);
+
+	if (k)
+		k->scan.as_of = 0;
+	if (a)
+		a->told.as_of = 0;
 }
 
 /* living returns a thread of the process that has not begun to exit: a leader

@@ -240,7 +240,8 @@ int seen(struct bpf_iter__task *ctx)
 	if (has_ended(signal))
 		r.head.flags |= ZOMBIE;
 	r.set = set_of_seen(task->flags & PF_EXITING ? living(task, signal) : task, seq);
-	bpf_seq_write(seq, &r, sizeof(r) - sizeof(r.inner) + fill_inner(&r, pid));
+	if (bpf_seq_write(seq, &r, sizeof(r) - sizeof(r.inner) + fill_inner(&r, pid)))
+		untell();
 	return 0;
 }
 
