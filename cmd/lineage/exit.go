@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/proclineage/lineage"
 )
@@ -58,7 +59,7 @@ func exitStatus(err error) int {
 		return exitIncomplete
 	case errors.Is(err, lineage.ErrNotFound):
 		return exitNotFound
-	case errors.Is(err, lineage.ErrPermission):
+	case errors.Is(err, fs.ErrPermission): // [lineage.ErrPermission] is one
 		return exitPermission
 	case errors.Is(err, lineage.ErrInvalidPID):
 		return exitUsage

@@ -98,8 +98,11 @@ func (f *forest) groveOf(by string, i int32, d *describer) grove {
 }
 
 func join(a, b string) string {
-	if a == "" {
+	switch {
+	case a == "":
 		return b
+	case b == "":
+		return a
 	}
 	return a + ", " + b
 }

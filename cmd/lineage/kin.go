@@ -8,9 +8,7 @@ import (
 // kin remembers who those are that stand above others, in step with the events
 // that are read.
 type kin struct {
-	tree interface {
-		ProcessByID(process.ID) (process.Process, error)
-	}
+	tree  watched
 	known map[process.ID]relative
 }
 

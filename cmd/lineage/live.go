@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
 	"strings"
@@ -58,7 +59,7 @@ func noLive(passed []lineage.PassedSource) error {
 	status := exitError
 	for _, p := range passed {
 		why = append(why, passedText(p))
-		if errors.Is(p.Err, lineage.ErrPermission) {
+		if errors.Is(p.Err, fs.ErrPermission) {
 			status = exitPermission
 		}
 	}
@@ -107,21 +108,34 @@ func (l *live) each(ctx context.Context, take func(*lineage.Event) bool, pause f
 	}
 }
 
-// rest calls take with the events of what has happened until now.
+// rest calls take with the events of what has happened until now, and with
+// cnproc has been told a little later.
 func (l *live) rest(take func(*lineage.Event) bool) {
-	until := process.Instant(linux.Boottime())
+	until := process.Instant(linux.Boottime()) + process.Instant(lull)
 	_, _ = l.tree.Process(os.Getpid()) // whose answer is not older than the question
 	for {
 		select {
 		case e, ok := <-l.events:
-			late := e.Time > until && (e.Kind != process.Loss || e.Since > until)
-			if !ok || late || !take(&e) {
+			if !ok || after(&e, until) || !take(&e) {
 				return
 			}
-		case <-time.After(5 * lull): // with cnproc, Run takes in what there is
+		case <-time.After(5 * lull): // Run takes in what there is
 			return
 		}
 	}
+}
+
+// after reports whether an event and all that come after it are later than an
+// instant. What was found has the time of the finding.
+func after(e *lineage.Event, until process.Instant) bool {
+	switch e.Kind {
+	case process.Seen, process.Gone:
+		return false
+	case process.Loss:
+		return e.Since > until
+	case process.Fork, process.Exec, process.Exited, process.Moved:
+	}
+	return e.Time > until
 }
 
 // untilStopped returns a context that ends when the user or the system wants

@@ -143,26 +143,11 @@ func tty(ts *testscript.TestScript, neg bool, args []string) {
 
 // onTerminal returns what the command writes to a terminal.
 func onTerminal(width int, getenv func(string) string, args ...string) (string, error) {
-	control, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	control, terminal, err := openTerminal(width)
 	if err != nil {
 		return "", err
 	}
 	defer control.Close()
-	fd := int(control.Fd())
-	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
-		return "", err
-	}
-	number, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-	if err != nil {
-		return "", err
-	}
-	terminal, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		return "", err
-	}
-	if err := unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: uint16(width)}); err != nil {
-		return "", err
-	}
 	c := exec.Command("/proc/self/exe", args[1:]...)
 	c.Args[0] = args[0]
 	c.Stdout = terminal
@@ -178,6 +163,29 @@ func onTerminal(width int, getenv func(string) string, args ...string) (string, 
 	// The read fails once nobody has the terminal open.
 	text, _ := io.ReadAll(control)
 	return strings.ReplaceAll(string(text), "\r\n", "\n"), c.Wait()
+}
+
+// openTerminal returns both ends of a new terminal of so many columns.
+func openTerminal(width int) (control, terminal *os.File, err error) {
+	control, err = os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	fd := int(control.Fd())
+	number, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)
+	}
+	if err == nil {
+		err = unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: uint16(width)})
+	}
+	if err == nil {
+		terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, control.Close())
+	}
+	return control, terminal, nil
 }
 
 // json PATH VALUE checks a field of the last stdout: "processes.0.name web". A

@@ -156,41 +156,55 @@ func (a *app) watch(flags watchFlags, filter *eventFilter) error {
 			filter.under[m.processes[i].ID.PID] = m.processes[i].ID
 		}
 	}
-	w := &watcher{
-		app: a, tree: l.tree, filter: filter, chain: flags.chain, left: flags.count,
-		describer: newDescriber(&steadyClock{library: l.tree}), kin: &kin{tree: l.tree, known: map[process.ID]relative{}},
+	w := newWatcher(a, l.tree, filter)
+	w.chain, w.left = flags.chain, flags.count
+	if info := w.begin(); a.attended {
+		a.warn(watchingText(info) + "; Ctrl-C ends it")
 	}
-	w.begin("; Ctrl-C ends it")
 	ctx, cancel := within(ctx, flags.duration)
 	defer cancel()
 	return l.each(ctx, w.take, w.flush)
 }
 
+// watched is what a watcher asks a [lineage.Tree].
+type watched interface {
+	library
+	ProcessByID(process.ID) (process.Process, error)
+	Source() lineage.SourceInfo
+}
+
 // watcher writes events.
 type watcher struct {
 	app       *app
-	tree      *lineage.Tree
+	tree      watched
 	filter    *eventFilter
 	describer *describer
 	kin       *kin
 	chain     bool
 	left      int // how many may still come, 0 for any number
+	zone      *time.Location
 
 	source string  // in use
 	screen *screen // nil where it has to be measured
 }
 
-// begin says that all that happens from now on is told.
-func (w *watcher) begin(ending string) {
+func newWatcher(a *app, t watched, f *eventFilter) *watcher {
+	return &watcher{
+		app: a, tree: t, filter: f, zone: time.Local,
+		describer: newDescriber(&steadyClock{library: t}),
+		kin:       &kin{tree: t, known: map[process.ID]relative{}},
+	}
+}
+
+// begin says, to programs, that all that happens from now on is told.
+func (w *watcher) begin() lineage.SourceInfo {
 	info := w.tree.Source()
 	w.source = info.Name
 	if w.app.output.value != "text" {
 		_ = w.app.encode(w.watching(info), "")
 	}
 	_ = w.app.stdout.Flush() // its error stays in the writer for the end
-	if w.app.attended {
-		w.app.warn(watchingText(info) + ending)
-	}
+	return info
 }
 
 // watchingText says with what lineage watches, and why not with something
@@ -205,17 +219,6 @@ func watchingText(info lineage.SourceInfo) string {
 
 // take writes an event if it was asked for, and reports whether more are.
 func (w *watcher) take(e *lineage.Event) bool {
-	if e.Kind == process.Loss {
-		w.app.gaps = append(w.app.gaps, errLost)
-		if info := w.tree.Source(); info.Name != w.source {
-			defer func() {
-				w.begin("")
-				if !w.app.attended {
-					w.app.warn(watchingText(info))
-				}
-			}()
-		}
-	}
 	w.complete(e)
 	w.kin.note(e)
 	if !w.filter.tells(e, w.describer) {
@@ -229,7 +232,14 @@ func (w *watcher) take(e *lineage.Event) bool {
 	} else if w.app.encode(w.object(e), "") != nil {
 		return false // the writer keeps its error for the end
 	}
-	if w.left > 0 && e.Kind != process.Loss {
+	if e.Kind == process.Loss {
+		w.app.gaps = append(w.app.gaps, errLost)
+		if w.tree.Source().Name != w.source { // that one failed
+			w.app.warn(watchingText(w.begin()))
+		}
+		return true
+	}
+	if w.left > 0 {
 		w.left--
 		return w.left > 0
 	}

@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/proclineage/lineage"
 	"github.com/proclineage/lineage/process"
@@ -43,7 +42,7 @@ func (w *watcher) line(e *lineage.Event) {
 	case process.Moved:
 		detail = "to " + w.place(p.Cgroup)
 	case process.Seen:
-		detail = "found after events were lost, " + w.made(e)
+		detail = join("found after events were lost", w.made(e))
 	case process.Gone:
 		detail = "found to have ended"
 	case process.Loss:
@@ -67,7 +66,7 @@ const nameWidth = 15
 
 // clock is the time of day, to the millisecond.
 func (w *watcher) clock(i process.Instant) string {
-	return w.describer.tree.Time(i).In(time.Local).Format("15:04:05.000")
+	return w.describer.tree.Time(i).In(w.zone).Format("15:04:05.000")
 }
 
 func (w *watcher) style(e *lineage.Event) style {
@@ -89,11 +88,15 @@ func (w *watcher) made(e *lineage.Event) string {
 		return "by ?"
 	case creator.Evidence == process.Unknown:
 		return "child of " + w.who(parent, e.Time)
-	case e.Kind != process.Fork || parent.Evidence == process.Unknown || parent.ID == creator.ID:
-		return "by " + w.who(creator, e.Time)
-	default:
-		return "by " + w.who(creator, e.Time) + ", child of " + w.who(parent, e.Time)
 	}
+	var parts []string
+	if !w.chain { // which begins with it
+		parts = append(parts, "by "+w.who(creator, e.Time))
+	}
+	if e.Kind == process.Fork && parent.Evidence != process.Unknown && parent.ID != creator.ID {
+		parts = append(parts, "child of "+w.who(parent, e.Time))
+	}
+	return strings.Join(parts, ", ")
 }
 
 func (w *watcher) who(l process.Link, at process.Instant) string {
@@ -134,14 +137,13 @@ func exitText(p *process.Process) string {
 
 // place is the container, or else the cgroup, that a process is in.
 func (w *watcher) place(c process.Cgroup) string {
-	path := safe(c.Group)
 	if c.Membership == "" {
-		path = "a cgroup that is not known"
+		return "a cgroup that is not known"
 	}
 	if container := containerObject(w.describer.whereabouts(c).identity); container != nil && container.ID != nil {
-		return "container " + safe(*container.ID) + ", " + path
+		return "container " + w.screen.fitIDs(safe(*container.ID), w.screen.width)
 	}
-	return path
+	return safe(c.Group)
 }
 
 // chainText is who stands above by creation, nearest first.
