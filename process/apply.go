@@ -34,7 +34,7 @@ func (t *Table) Apply(e *Event) {
 		if end.adopter == 0 {
 			a := t.other(r, e.Adopter, e.Time, false)
 			if a != 0 {
-				t.at(a).adoption = Adopts
+				t.at(a).setPair(adoption, uint8(Adopts))
 			}
 			t.point(&end.adopter, a)
 		}
@@ -67,7 +67,7 @@ func (t *Table) meet(e *Event) Ref {
 	if e.Kernel {
 		n.flags |= kernel
 	}
-	n.adoption = max(n.adoption, e.Adoption)
+	n.setPair(adoption, max(n.pair(adoption), uint8(e.Adoption)))
 	t.settle(r, false)
 	return r
 }
@@ -185,7 +185,8 @@ func (t *Table) setParent(r Ref, e *Event, ev Evidence) {
 			n.baseSince = never
 		}
 		n.baseSince = min(n.baseSince, since)
-		n.baseAt, n.baseEv = e.Time, ev
+		n.baseAt = e.Time
+		n.setPair(baseEv, uint8(ev))
 		t.point(&n.base, base)
 		t.derive(r)
 	}
@@ -203,7 +204,7 @@ func (t *Table) derive(r Ref) {
 		t.unlink(r)
 		return
 	}
-	p, ev := max(n.base, 0), n.baseEv
+	p, ev := max(n.base, 0), n.evidence(baseEv)
 	for range t.Len() { // no chain of adoption is longer
 		if p == 0 || t.at(p).state < Zombie {
 			break
@@ -215,10 +216,10 @@ func (t *Table) derive(r Ref) {
 		}
 		p = adopter
 	}
-	if p == n.parent && ev == n.parentEv {
+	if p == n.parent && ev == n.evidence(parentEv) {
 		return
 	}
-	n.parentEv = ev
+	n.setPair(parentEv, uint8(ev))
 	if p != n.parent {
 		t.link(r, p)
 	}

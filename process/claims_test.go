@@ -83,6 +83,8 @@ func (j judge) factsHold(p *process.Process, q *simkernel.Process) bool {
 	switch {
 	case p.Exec.At > q.Exec.At, p.Exec.At == q.Exec.At && !j.v.NoDetails && !reflect.DeepEqual(p.Exec, q.Exec):
 		return false
+	case p.Birthplace.Membership != "" && p.Birthplace.Group != q.BornIn:
+		return false
 	case p.NamespacePIDs != nil && !slices.Equal(p.NamespacePIDs, j.v.PIDs(q)):
 		return false
 	}

@@ -45,8 +45,8 @@ func (t *Table) Check() error {
 				return fmt.Errorf("the children of %v run in a circle", n.id())
 			}
 		}
-		was, ev := n.parent, n.parentEv
-		if t.derive(r); n.parent != was || n.parentEv != ev {
+		was, ev := n.parent, n.evidence(parentEv)
+		if t.derive(r); n.parent != was || n.evidence(parentEv) != ev {
 			return fmt.Errorf("the parent of %v is not what was told", n.id())
 		}
 	}
@@ -167,7 +167,7 @@ func (t *Table) checkPools() error {
 	endings, levels := 0, 0
 	for r := range t.All() {
 		n := t.at(r)
-		names, members, commands = append(names, n.name), append(members, n.membership), append(commands, n.command)
+		names, members, commands = append(names, n.name), append(members, n.membership, n.birthplace), append(commands, n.command)
 		owners = append(owners, n.owner)
 		if n.levels != 0 {
 			levels++

@@ -85,12 +85,19 @@ func (t *Table) setFacts(r Ref, e *Event, ev Evidence) {
 		defer func() { t.idle.bytes += t.cost(n) }()
 	}
 	if e.Name != "" && e.Time > n.nameAt {
-		n.nameAt, n.nameEv = e.Time, ev
+		n.nameAt = e.Time
+		n.setPair(nameEv, uint8(ev))
 		replace(&t.names, &n.name, text(e.Name))
 	}
-	if e.Cgroup.Membership != "" && e.Time > n.cgroupAt {
-		n.cgroupAt, n.cgroupEv = e.Time, ev
-		t.setMembership(n, membership{Cgroup: e.Cgroup})
+	if e.Cgroup.Membership != "" {
+		if e.Time > n.cgroupAt {
+			n.cgroupAt = e.Time
+			n.setPair(cgroupEv, uint8(ev))
+			t.setMembership(&n.membership, membership{Cgroup: e.Cgroup})
+		}
+		if e.Kind == Fork && n.birthplace == 0 {
+			t.setMembership(&n.birthplace, membership{Cgroup: e.Cgroup})
+		}
 	}
 	if e.Time > n.idsAt && (e.GroupID != 0 || e.SessionID != 0 || e.TTY != 0) {
 		n.idsAt = e.Time
@@ -117,12 +124,12 @@ func replace[F fact[F]](p *pool[F], place *int32, f F) {
 	p.give(old)
 }
 
-func (t *Table) setMembership(n *node, m membership) {
-	old := n.membership
+func (t *Table) setMembership(of *int32, m membership) {
+	old := *of
 	place, fresh := t.memberships.take(m)
 	if fresh {
 		t.memberships.at(place).group, _ = t.groups.take(text(m.Group))
 	}
-	n.membership = place
+	*of = place
 	t.memberships.give(old)
 }

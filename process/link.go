@@ -17,9 +17,9 @@ func (t *Table) lasts(n *node) bool {
 func (t *Table) lastParent(n *node) (Ref, Evidence) {
 	// It ended after lo and not after hi.
 	end := t.end(n)
-	lo, hi, ev := n.aliveAt, end.At, min(n.baseEv, Scanned)
+	lo, hi, ev := n.aliveAt, end.At, min(n.evidence(baseEv), Scanned)
 	if end.Evidence == Observed {
-		lo, ev = end.At-1, n.baseEv
+		lo, ev = end.At-1, n.evidence(baseEv)
 	}
 	p := max(n.base, 0)
 	if n.baseAt == 0 || n.baseSince > lo {
@@ -60,7 +60,7 @@ func (t *Table) creator(n *node) Link {
 		switch {
 		case n.is(created):
 			return Link{ID: o.id(), Evidence: Observed}
-		case n.is(born) || o.adoption == AdoptsNone && o.pid != 1:
+		case n.is(born) || Adoption(o.pair(adoption)) == AdoptsNone && o.pid != 1:
 			return Link{ID: o.id(), Evidence: Inferred}
 		}
 	}

@@ -32,17 +32,29 @@ type node struct {
 	pid, groupID, sessionID, tty int32
 
 	// Places in the pools and in Table.endings; zero for none.
-	name, membership, command, owner, levels, ending int32
+	name, membership, birthplace, command, owner, levels, ending int32
 
-	precision Precision
-	state     State // what lifeState says
-	adoption  Adoption
-	baseEv    Evidence
-	nameEv    Evidence
-	cgroupEv  Evidence
-	parentEv  Evidence
-	flags     flags
+	pairs uint16 // see pair
+	state State  // what lifeState says
+	flags flags
 }
+
+// A pair is the place of two bits in node.pairs: of an [Evidence], of the
+// [Precision] of the start and of the [Adoption].
+type pair uint8
+
+const (
+	baseEv pair = 2 * iota
+	nameEv
+	cgroupEv
+	parentEv
+	precision
+	adoption
+)
+
+func (n *node) pair(p pair) uint8        { return uint8(n.pairs >> p & 3) }
+func (n *node) evidence(p pair) Evidence { return Evidence(n.pair(p)) }
+func (n *node) setPair(p pair, v uint8)  { n.pairs = n.pairs&^(3<<p) | uint16(v)<<p }
 
 type flags uint8
 
@@ -75,11 +87,12 @@ type ending struct {
 }
 
 func (n *node) id() ID {
-	return ID{PID: int(n.pid), Start: n.start, Inode: n.inode, Precision: n.precision}
+	return ID{PID: int(n.pid), Start: n.start, Inode: n.inode, Precision: Precision(n.pair(precision))}
 }
 
 func (n *node) setID(id ID) {
-	n.pid, n.start, n.inode, n.precision = int32(id.PID), id.Start, id.Inode, id.Precision
+	n.pid, n.start, n.inode = int32(id.PID), id.Start, id.Inode
+	n.setPair(precision, uint8(id.Precision))
 }
 
 // basePID is the PID of the base of which nothing else is known, or zero.

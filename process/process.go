@@ -150,6 +150,9 @@ type Process struct {
 	TTY int
 	// Cgroup is the cgroups it is in, or was in when it ended.
 	Cgroup Cgroup
+	// Birthplace is the cgroups it was in when it was forked, empty where that
+	// was not observed.
+	Birthplace Cgroup
 	// Exec is the last execve(2) of the process that was observed; a later one
 	// may be among events that were dropped since. It is zero where none was,
 	// also where the process runs what its creator ran.

@@ -155,6 +155,7 @@ func (t *Table) forget(r Ref) {
 	needs := t.needs(n)
 	t.names.give(n.name)
 	t.memberships.give(n.membership)
+	t.memberships.give(n.birthplace)
 	t.commands.give(n.command)
 	t.owners.give(n.owner)
 	t.levels.give(n.levels)

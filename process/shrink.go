@@ -46,10 +46,12 @@ func (t *Table) move(old *store, from *node, to Ref, moved []Ref) {
 		t.endings.at(d).adopter = moved[t.endings.at(d).adopter]
 		n.ending = d
 	}
-	if n.membership != 0 {
-		m := *old.memberships.at(n.membership)
-		n.membership = 0
-		t.setMembership(n, m)
+	for _, of := range []*int32{&n.membership, &n.birthplace} {
+		if *of != 0 {
+			m := *old.memberships.at(*of)
+			*of = 0
+			t.setMembership(of, m)
+		}
 	}
 	carry(&t.names, &old.names, &n.name)
 	carry(&t.commands, &old.commands, &n.command)

@@ -126,10 +126,10 @@ func (t *Table) Parent(r Ref) (Ref, Evidence) {
 	if n.state == Ended {
 		return t.lastParent(n)
 	}
-	if n.parentEv == Unknown || t.lost(n, n.baseAt) && !t.lasts(n) {
+	if n.evidence(parentEv) == Unknown || t.lost(n, n.baseAt) && !t.lasts(n) {
 		return 0, Unknown
 	}
-	return n.parent, n.parentEv
+	return n.parent, n.evidence(parentEv)
 }
 
 // Process returns what is known of the process.
@@ -151,6 +151,9 @@ func (t *Table) fill(p *Process, r Ref) {
 	p.AsOf = n.aliveAt
 	if n.name != 0 {
 		p.Name = string(*t.names.at(n.name))
+	}
+	if n.birthplace != 0 {
+		p.Birthplace = t.memberships.at(n.birthplace).Cgroup
 	}
 	if n.command != 0 {
 		c := t.commands.at(n.command)
@@ -181,9 +184,9 @@ func (t *Table) fill(p *Process, r Ref) {
 
 // evidence returns how name, state and cgroup are known: as the least of them.
 func (t *Table) evidence(n *node) Evidence {
-	ev := n.nameEv
+	ev := n.evidence(nameEv)
 	if n.cgroupAt != 0 {
-		ev = min(ev, n.cgroupEv)
+		ev = min(ev, n.evidence(cgroupEv))
 		if t.lost(n, n.cgroupAt) {
 			return Unknown
 		}

@@ -36,7 +36,7 @@ func (k *Kernel) Fork(t *Thread, flags Clone) *Process {
 	}
 	p := &Process{
 		Creator: caller, CloneParent: flags.Parent,
-		Name: caller.Name, Cgroup: caller.Cgroup, Group: caller.Group, Session: caller.Session, Owner: caller.Owner,
+		Name: caller.Name, Cgroup: caller.Cgroup, BornIn: caller.Cgroup, Group: caller.Group, Session: caller.Session, Owner: caller.Owner,
 		NS: ns, realParent: t,
 	}
 	if flags.Parent {

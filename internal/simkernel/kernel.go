@@ -47,7 +47,8 @@ type Process struct {
 	ExitAt    process.Instant // the end of the last thread
 	Name      string
 	Cgroup    string
-	Group     int // process group
+	BornIn    string // the cgroup
+	Group     int    // process group
 	Session   int
 	Owner     process.Owner
 	Subreaper bool
