@@ -127,7 +127,7 @@ func manFlags(b *strings.Builder, title string, flags *pflag.FlagSet) {
 	})
 }
 
-var roffEscapes = strings.NewReplacer(`\`, `\e`, "-", `\-`, "…", `\&...`, "×", `\[mu]`, "\n.", "\n\\&.", "\n'", "\n\\&'")
+var roffEscapes = strings.NewReplacer(`\`, `\e`, "-", `\-`, "…", `\&...`, "×", `\[mu]`, dead, `\[dg]`, "\n.", "\n\\&.", "\n'", "\n\\&'")
 
 // roff escapes text for man(7).
 func roff(s string) string {

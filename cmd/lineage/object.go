@@ -122,7 +122,7 @@ type Event struct {
 	// Since and SinceBoot are, of a loss, when the last event before it was.
 	Since     *string `json:"since,omitempty"`
 	SinceBoot *string `json:"since_boot,omitempty"`
-	// Source is where the events come from from here on.
+	// Source is where the next events come from.
 	Source *Source `json:"source,omitempty"`
 }
 

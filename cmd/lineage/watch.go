@@ -210,11 +210,11 @@ func (w *watcher) begin() lineage.SourceInfo {
 // watchingText says with what lineage watches, and why not with something
 // better.
 func watchingText(info lineage.SourceInfo) string {
-	text := "watching with " + sourceLine(info)
+	parts := []string{"watching with " + sourceLine(info)}
 	for _, p := range info.Passed {
-		text += "; not with " + passedText(p)
+		parts = append(parts, "not with "+passedText(p))
 	}
-	return text
+	return strings.Join(parts, "; ")
 }
 
 // take writes an event if it was asked for, and reports whether more are.
