@@ -59,5 +59,5 @@ func (s *sheaf) live(ctx context.Context, n, rounds, short int, st *storm, progr
 		return err
 	}
 	progress("%d processes: %s", n, stormyText)
-	return s.stormy(ctx, st, n, rounds, p.asked(), tree)
+	return s.stormy(ctx, st, n, rounds, p.asked(), peers[0], peers[1])
 }

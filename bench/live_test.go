@@ -214,13 +214,14 @@ func TestLive(t *testing.T) {
 		t.Fatal(err)
 	}
 	var s sheaf
+	live := peer{name: bpfName, impl: tree}
 	silent := func(string, ...any) {}
 	for _, err := range []error{
 		s.heaps(f, 60),
 		s.starts(t.Context(), 60, 1),
 		s.simulated(t.Context(), 100, 200, 1),
-		s.pair(t.Context(), 60, 1, p.asked(), []peer{{name: bpfName, impl: tree}}),
-		s.stormy(t.Context(), st, 60, 1, p.asked(), tree),
+		s.pair(t.Context(), 60, 1, p.asked(), []peer{live}),
+		s.stormy(t.Context(), st, 60, 1, p.asked(), live, live),
 		s.storms(t.Context(), st, 1, silent),
 	} {
 		if err != nil {
