@@ -167,6 +167,9 @@ func (w *watcher) chainText(e *lineage.Event) string {
 func (s *screen) between(head []span, middle, end span) {
 	head = s.shown(head)
 	middle.text, end.text = s.text(middle.text), s.text(end.text)
+	if middle.text == "" {
+		end.text = strings.TrimLeft(end.text, " ")
+	}
 	if room := s.width - measure(head); s.width > 0 && end.text != "" {
 		more := s.text("…")
 		if left := max(room*2/3, room-columns(end.text)); columns(middle.text) > left {
