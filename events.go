@@ -160,11 +160,11 @@ func (t *Tree) applyAndPublish(e *process.Event) {
 	before := t.table.ByID(e.ID)
 	event := Event{Kind: e.Kind, Time: e.Time, Since: e.Since, Adopter: e.Adopter}
 	if before != 0 && (e.Kind == process.Exited || e.Kind == process.Gone) {
-		if t.table.State(before) == process.Ended {
+		event.Process, event.Chain = t.table.Process(before), t.chain(before)
+		if event.Process.State == process.Ended || event.Process.Exit.Evidence == process.Observed {
 			t.table.Apply(e)
 			return // no news
 		}
-		event.Process, event.Chain = t.table.Process(before), t.chain(before)
 	}
 	t.table.Apply(e)
 	if e.Kind == process.Seen {

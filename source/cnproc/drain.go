@@ -131,15 +131,10 @@ func (s *Source) fork(m message, emit func(*process.Event)) {
 		s.touch(pid)
 		return
 	}
-	e := &s.event
-	*e = process.Event{Kind: process.Fork, Time: s.next(at), ID: p.id, NoParent: m.parent == 0}
-	e.Parent = process.ID{PID: int(m.parent)}
-	if parent != nil && parent.id.Known() {
-		e.Parent = parent.id
-	}
-	emit(e)
+	// What was read comes first, so that the process is known when its fork is
+	// told.
 	switch {
-	case !read: // the scan told of the rest
+	case !read: // the scan told of it
 	case seen.Parent.PID == int(m.parent):
 		p.adopted(parent)
 		// The parent of a child that has it still is as the fork tells.
@@ -148,6 +143,13 @@ func (s *Source) fork(m message, emit func(*process.Event)) {
 	default:
 		s.tell(p, &seen, emit)
 	}
+	e := &s.event
+	*e = process.Event{Kind: process.Fork, Time: s.next(at), ID: p.id, NoParent: m.parent == 0}
+	e.Parent = process.ID{PID: int(m.parent)}
+	if parent != nil && parent.id.Known() {
+		e.Parent = parent.id
+	}
+	emit(e)
 }
 
 // tell tells of a process that was read, with its parent, who may have adopted
@@ -172,11 +174,15 @@ func (s *Source) exec(m message, emit func(*process.Event)) {
 		s.touch(int(m.pid))
 		return
 	}
+	if !s.readSince(p, m) { // else that was of the new program
+		s.readAnew(p, emit)
+	}
 	s.event = process.Event{Kind: process.Exec, Time: s.next(at), ID: p.id}
 	emit(&s.event)
-	if s.readSince(p, m) {
-		return // that was of the new program
-	}
+}
+
+// readAnew reads a process that runs another program and tells of it.
+func (s *Source) readAnew(p *proc, emit func(*process.Event)) {
 	seen := &s.read
 	if !s.look(p.pid, seen) || !p.id.Same(seen.ID) {
 		return
@@ -213,6 +219,12 @@ func (s *Source) exit(m message, emit func(*process.Event)) {
 		switch err := s.reader.Read(p.pid, e); {
 		case err == nil && (e.ID.Same(p.id) || !p.id.Known()):
 			if !e.Zombie {
+				return
+			}
+			if m.tid != m.pid && !p.leaderEnded {
+				// The leader has ended too, and its message is to come.
+				e.Parent, e.NoParent = process.ID{}, false
+				emit(e)
 				return
 			}
 			certain = certain || !p.mixed && p.id.Known()
