@@ -31,7 +31,7 @@ CROSS := arm64 386
 # -count=1: what the kernel did last time says nothing about now.
 GOTEST := go test -count=1 -timeout=10m
 
-.PHONY: check generate fmt mod vet lint cross test-bench test-root test-user fuzz bench clean
+.PHONY: check generate fmt mod vet lint cross test-bench test-root test-user test-kernels fuzz bench clean
 
 # The tests come last, so that the last lines are theirs.
 check: generate fmt mod vet lint cross test-bench test-root test-user
@@ -108,6 +108,10 @@ test-user:
 	else \
 		LINEAGE_MUST_RUN='$(LINEAGE_MUST_RUN_USER)' $(GOTEST) ./...; \
 	fi
+
+# The sources' tests on Debian's 6.1 and 6.12 kernels, in qemu: see its head.
+test-kernels:
+	tools/kernels/run
 
 # Every fuzz target for FUZZTIME. go test runs their seeds and what they once
 # found in any case.
