@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -118,6 +119,32 @@ func TestTreeGolden(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestTreeExitedGolden draws a shell whose children ended, one of which had the
+// PID that another one has now.
+func TestTreeExitedGolden(t *testing.T) {
+	child := func(pid int, start process.Instant, parent process.ID, status int) process.Process {
+		p := process.Process{ID: process.ID{PID: pid, Start: start, Precision: process.Exact}, Name: "cc1", State: process.Ended, Parent: by(parent)}
+		p.Exit = process.Exit{Evidence: process.Observed, At: start + 1, Status: syscall.WaitStatus(status)}
+		return p
+	}
+	shell := process.Process{ID: exactly(10, 1), Name: "bash", State: process.Alive, Parent: process.Link{Evidence: process.Scanned}}
+	makes := child(20, 2, shell.ID, 2<<8)
+	makes.Name = "make"
+	again := child(20, 9, shell.ID, 0)
+	again.Name, again.State, again.Exit = "vi", process.Alive, process.Exit{}
+	gone := child(26, 7, shell.ID, 0)
+	gone.Exit.Evidence = process.Scanned
+	var x exited
+	for _, p := range []process.Process{makes, child(21, 3, makes.ID, 0), child(22, 4, makes.ID, 0), child(23, 5, makes.ID, 1<<8), child(24, 6, makes.ID, 9), gone, shell} {
+		x.take(&lineage.Event{Kind: process.Exited, Process: p})
+	}
+	golden(t, "tree_exited.txt", 0, func(s *screen) {
+		v := &treeView{flags: treeFlags{pids: true, exited: time.Minute}, forest: newForest(x.with([]process.Process{shell, again})), describer: newDescriber(clock{}), screen: s}
+		v.write(v.forest.groves("none", v.describer))
+		s.sentence("shown", v.summary(), dim)
+	})
 }
 
 // TestTreeTargetEnded has a target that ended, and whose PID was reused, before

@@ -150,19 +150,20 @@ func (v *treeView) drawLine(r row, depth int, corner string, hidden int) {
 	switch p.State {
 	case process.Zombie:
 		spans = append(spans, span{" <zombie>", alarm})
-	case process.Ended:
-		st := dim
-		if failed(p.Exit) {
-			st = alarm
-		}
-		spans = append(spans, span{" " + dead + " " + endMark(p.Exit), st})
-	case process.Unseen, process.Alive:
+	case process.Unseen, process.Alive, process.Ended:
 	}
 	if len(r.twins) > 0 {
 		spans = append(spans, span{" ×" + strconv.Itoa(len(r.twins)+1), bold})
 	}
 	if v.flags.pids {
 		spans = append(spans, span{v.pids(r), name})
+	}
+	if p.State == process.Ended {
+		st := dim
+		if failed(p.Exit) {
+			st = alarm
+		}
+		spans = append(spans, span{" " + dead + " " + endMark(p.Exit), st})
 	}
 	o := v.object(r.at)
 	if o != nil && v.flags.user {

@@ -45,6 +45,11 @@ func TestWhyGolden(t *testing.T) {
 		PID: 77, Name: "job", State: "zombie", PPID: new(1), CreatorEvidence: "unknown", Missing: "the process has ended",
 		Chain: []Link{{PID: 1, ID: "", Name: "init", State: "alive"}, {PID: 77, ID: "", Name: "job", State: "alive"}},
 	}
+	ended := Object{
+		PID: 78, Name: "job", State: "ended", PPID: new(77), CreatorPID: new(77), CreatorEvidence: "observed", Missing: "the process has ended",
+		Args:  []string{"job", "-x"},
+		Chain: []Link{{PID: 1, Name: "init", State: "alive"}, {PID: 77, Name: "cron", State: "ended"}, {PID: 78, Name: "job", State: "ended"}},
+	}
 	kernel := Object{
 		PID: 3, Name: "kworker/0:1", Kernel: true, State: "alive", PPID: new(2), CreatorEvidence: "unknown",
 		Start: new("2026-11-23T16:00:00Z"), UID: new(0), User: new("root"), RUID: new(0), ContainerGroup: new("/"),
@@ -65,6 +70,7 @@ func TestWhyGolden(t *testing.T) {
 		{"why_container_50.txt", 50, nginx(), ""},
 		{"why_session.txt", 0, ssh, "48214 is a thread of process 48213"},
 		{"why_zombie.txt", 80, zombie, ""},
+		{"why_ended.txt", 80, ended, ""},
 		{"why_kernel.txt", 80, kernel, ""},
 		{"why_container_30.txt", 30, nginx(), ""},
 		{"why_container_80.txt", 80, nginx(), ""},
