@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -38,12 +39,24 @@ func newWaiter(ringFD int) (*waiter, error) {
 	return w, nil
 }
 
+// maxTimeout is the longest time in milliseconds for which epoll_wait does
+// without a timer.
+const maxTimeout = 10_000
+
+// wait is [Source.Wait].
 func (w *waiter) wait(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	// A thread that only waits costs less than a timer that wakes another one.
+	timeout := -1
+	if deadline, ok := ctx.Deadline(); ok {
+		if left := time.Until(deadline).Milliseconds(); left > 0 && left < maxTimeout {
+			timeout = int(left)
+		}
+	}
 	one := []byte{1, 0, 0, 0, 0, 0, 0, 0}
 	stopped := make(chan struct{})
 	undo := context.AfterFunc(ctx, func() {
@@ -52,7 +65,7 @@ func (w *waiter) wait(ctx context.Context) error {
 	})
 	var events [2]unix.EpollEvent
 	for {
-		n, err := unix.EpollWait(w.epoll, events[:], -1)
+		n, err := unix.EpollWait(w.epoll, events[:], timeout)
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}
@@ -64,7 +77,7 @@ func (w *waiter) wait(ctx context.Context) error {
 		if err != nil {
 			return os.NewSyscallError("epoll_wait", err)
 		}
-		if n > 0 {
+		if n > 0 || timeout > 0 {
 			return nil
 		}
 	}
