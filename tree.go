@@ -105,7 +105,7 @@ type Tree struct {
 // with another one it has read nothing yet.
 //
 // The error wraps [procfs.ErrNotProcfs] or [procfs.ErrForeignNamespace] where
-// ProcPath is of no use, and [ErrUnsupported] or [ErrPermission] where the
+// ProcPath is of no use, and [ErrUnsupported] or [fs.ErrPermission] where the
 // named source does not work here.
 func NewTree(o Options) (*Tree, error) { return openTree(o, kinds) }
 
@@ -149,7 +149,7 @@ func (t *Tree) begin() error {
 	t.choosing.Unlock()
 	switch {
 	case f == nil && !t.options.auto() && t.options.Source != procfs.Name:
-		return fmt.Errorf("source %s: %w", t.options.Source, t.passed[0].Err)
+		return fmt.Errorf("source %w", t.passed[0].Err) // which begins with its name
 	case f == nil:
 		for _, p := range t.passed {
 			t.log.Info("source not used", "source", p.Name, "error", p.Err)
