@@ -1,6 +1,7 @@
 package sourcetest
 
 import (
+	"context"
 	"time"
 
 	"github.com/proclineage/lineage/internal/linuxtest"
@@ -127,7 +128,7 @@ func (r *run) awaitExits() {
 		return
 	}
 	const patience = 10 * time.Second
-	for begun := time.Now(); time.Since(begun) < patience; time.Sleep(time.Millisecond) {
+	for begun := time.Now(); time.Since(begun) < patience; {
 		late := false
 		for _, s := range r.cast {
 			ref := r.table.ByPID(s.pid)
@@ -136,6 +137,9 @@ func (r *run) awaitExits() {
 		if !late {
 			return
 		}
+		soon, cancel := context.WithTimeout(r.t.Context(), time.Millisecond)
+		_ = r.live.Wait(soon) // it is drained in any case
+		cancel()
 		r.drain()
 	}
 }

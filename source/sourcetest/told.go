@@ -111,6 +111,7 @@ func (r *run) checkTold(s *subject) {
 			if e.Cgroup.Membership == "" {
 				r.errorf("%v: moved to nowhere that is known", s)
 			}
+		case process.Seen, process.Gone, process.Loss: // which are not kept
 		}
 		counts[e.Kind]++
 	}
@@ -213,9 +214,8 @@ func (r *run) checkExited(s *subject, e *process.Event) {
 	if !u.Known && !r.exact() {
 		return
 	}
-	// It had two processors at most at a time for each of its threads.
-	lived, most := time.Duration(s.buried-s.from), time.Duration(64)
-	if !u.Known || u.User < 0 || u.System < 0 || u.User+u.System > most*lived || u.MaxRSS == 0 || u.MaxRSS > 1<<36 || u.ReadBytes > 1<<36 || u.WrittenBytes > 1<<36 {
+	lived := time.Duration(s.buried - s.from) // with few threads
+	if !u.Known || u.User < 0 || u.System < 0 || u.User+u.System > 64*lived || u.MaxRSS == 0 || u.MaxRSS > 1<<36 || u.ReadBytes > 1<<36 || u.WrittenBytes > 1<<36 {
 		r.errorf("%v, which lived for %v: %+v", s, lived, u)
 	}
 }
