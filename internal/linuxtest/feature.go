@@ -45,6 +45,9 @@ const (
 	Connector Feature = "connector"
 	// CC is a C compiler for static programs.
 	CC Feature = "cc"
+	// Quick is to end a process and give its PID to another one within a
+	// clock tick, of 10 ms. Only a test that tries finds out: see Lack.
+	Quick Feature = "quick"
 )
 
 // MustRunEnv names the environment variable with the features, separated by
@@ -55,8 +58,7 @@ const MustRunEnv = "LINEAGE_MUST_RUN"
 // if LINEAGE_MUST_RUN demands that one.
 func Need(t testing.TB, features ...Feature) {
 	t.Helper()
-	demanded, unknown := demands(os.Getenv(MustRunEnv))
-	if unknown != "" {
+	if _, unknown := demands(os.Getenv(MustRunEnv)); unknown != "" {
 		t.Fatalf("%s: there is no feature %q", MustRunEnv, unknown)
 	}
 	for _, f := range features {
@@ -65,14 +67,20 @@ func Need(t testing.TB, features ...Feature) {
 			t.Fatalf("there is no feature %q", f)
 		}
 		why, ok := probe()
-		if ok {
-			continue
+		if !ok {
+			Lack(t, f, why)
 		}
-		if demanded(f) {
-			t.Fatalf("needs %s, which %s demands: %s", f, MustRunEnv, why)
-		}
-		t.Skipf("needs %s: %s", f, why)
 	}
+}
+
+// Lack skips the test, or fails it if LINEAGE_MUST_RUN demands the feature,
+// which the test has found the machine to lack.
+func Lack(t testing.TB, f Feature, why string) {
+	t.Helper()
+	if demanded, _ := demands(os.Getenv(MustRunEnv)); demanded(f) {
+		t.Fatalf("needs %s, which %s demands: %s", f, MustRunEnv, why)
+	}
+	t.Skipf("needs %s: %s", f, why)
 }
 
 // Has reports whether the machine has the feature.
