@@ -35,7 +35,6 @@ func newPlainPeer(all []row) *plainPeer {
 	return p
 }
 
-//nolint:unparam // the error is of the interface
 func (p *plainPeer) appendSameGroup(dst []int, pid int) ([]int, error) {
 	n := p.byPID[pid]
 	for up := n.parent; up != nil; up = up.parent {
