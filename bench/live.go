@@ -55,7 +55,7 @@ func (s *sheaf) live(ctx context.Context, n, rounds, short int, st *storm, progr
 		}
 	}
 	progress("%d processes: %s", n, pairText)
-	if err := s.pair(ctx, n, 8*rounds+1, p.asked(), peers); err != nil {
+	if err := s.pair(ctx, n, short, p.asked(), peers); err != nil {
 		return err
 	}
 	progress("%d processes: %s", n, stormyText)

@@ -15,7 +15,7 @@ const pairText = "same cgroup, asked by one and by two at once"
 // Beside lineage the bare walk does: more than that gains of a second
 // processor, nothing can.
 func (s *sheaf) pair(ctx context.Context, n, rounds int, pids []int, peers []peer) error {
-	const asked = 200_000
+	const asked = 50_000 // some milliseconds: most have no other's time in them
 	q := question{text: pairText, processes: n}
 	var samples [][]sample
 	for _, p := range peers {
@@ -39,8 +39,10 @@ func (s *sheaf) pair(ctx context.Context, n, rounds int, pids []int, peers []pee
 	all := results(q, samples)
 	s.Results = append(s.Results, all...)
 	for i, p := range peers {
-		gain := ratio(all[2*i].rounds, all[2*i+1].rounds)
-		l := limit{Text: fmt.Sprintf("%s, %d processes: %s, answers of two / of one", pairText, n, p.name), Measured: &gain}
+		gain, cpu := ratio(all[2*i].rounds, all[2*i+1].rounds), ratio(all[2*i].cpus, all[2*i+1].cpus)
+		// What it would be if both had a processor to themselves.
+		cpu = spread{2 * cpu.Median, 2 * cpu.P10, 2 * cpu.P90}
+		l := limit{Text: fmt.Sprintf("%s, %d processes: %s, answers of two / of one", pairText, n, p.name), Measured: &gain, CPU: &cpu}
 		if p.name == bpfName {
 			l.Rule, l.Bound = atLeast, 1.8
 		}
