@@ -60,6 +60,9 @@ func (s *Source) take(record []byte, emit func(*process.Event)) {
 		s.problems = errors.Join(s.problems, err)
 		return
 	}
+	if e.Kind == process.Exited && s.ends != nil && s.ends.again(e.ID) {
+		return
+	}
 	e.Time = s.next(e.Time)
 	emit(e)
 	if moved {

@@ -23,6 +23,7 @@ const (
 	programsMapEvents       = "events"
 	programsMapExecRoom     = "exec_room"
 	programsMapExitRoom     = "exit_room"
+	programsMapForkRoom     = "fork_room"
 	programsMapSetRooms     = "set_rooms"
 	programsMapSets         = "sets"
 	programsProgAttached    = "attached"
@@ -30,6 +31,7 @@ const (
 	programsProgExited      = "exited"
 	programsProgForked      = "forked"
 	programsProgMounted     = "mounted"
+	programsProgRemounted   = "remounted"
 	programsProgRenamed     = "renamed"
 	programsProgSeen        = "seen"
 	programsProgSelf        = "self"
@@ -86,6 +88,7 @@ type programsProgramSpecs struct {
 	Exited      *ebpf.ProgramSpec `ebpf:"exited"`
 	Forked      *ebpf.ProgramSpec `ebpf:"forked"`
 	Mounted     *ebpf.ProgramSpec `ebpf:"mounted"`
+	Remounted   *ebpf.ProgramSpec `ebpf:"remounted"`
 	Renamed     *ebpf.ProgramSpec `ebpf:"renamed"`
 	Seen        *ebpf.ProgramSpec `ebpf:"seen"`
 	Self        *ebpf.ProgramSpec `ebpf:"self"`
@@ -104,6 +107,7 @@ type programsMapSpecs struct {
 	Events    *ebpf.MapSpec `ebpf:"events"`
 	ExecRoom  *ebpf.MapSpec `ebpf:"exec_room"`
 	ExitRoom  *ebpf.MapSpec `ebpf:"exit_room"`
+	ForkRoom  *ebpf.MapSpec `ebpf:"fork_room"`
 	SetRooms  *ebpf.MapSpec `ebpf:"set_rooms"`
 	Sets      *ebpf.MapSpec `ebpf:"sets"`
 }
@@ -143,6 +147,7 @@ type programsMaps struct {
 	Events    *ebpf.Map `ebpf:"events"`
 	ExecRoom  *ebpf.Map `ebpf:"exec_room"`
 	ExitRoom  *ebpf.Map `ebpf:"exit_room"`
+	ForkRoom  *ebpf.Map `ebpf:"fork_room"`
 	SetRooms  *ebpf.Map `ebpf:"set_rooms"`
 	Sets      *ebpf.Map `ebpf:"sets"`
 }
@@ -156,6 +161,7 @@ func (m *programsMaps) Close() error {
 		m.Events,
 		m.ExecRoom,
 		m.ExitRoom,
+		m.ForkRoom,
 		m.SetRooms,
 		m.Sets,
 	)
@@ -178,6 +184,7 @@ type programsPrograms struct {
 	Exited      *ebpf.Program `ebpf:"exited"`
 	Forked      *ebpf.Program `ebpf:"forked"`
 	Mounted     *ebpf.Program `ebpf:"mounted"`
+	Remounted   *ebpf.Program `ebpf:"remounted"`
 	Renamed     *ebpf.Program `ebpf:"renamed"`
 	Seen        *ebpf.Program `ebpf:"seen"`
 	Self        *ebpf.Program `ebpf:"self"`
@@ -192,6 +199,7 @@ func (p *programsPrograms) Close() error {
 		p.Exited,
 		p.Forked,
 		p.Mounted,
+		p.Remounted,
 		p.Renamed,
 		p.Seen,
 		p.Self,

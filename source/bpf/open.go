@@ -109,8 +109,12 @@ func (s *Source) load(size int) error {
 		return err
 	}
 	kernel := btf.NewCache() // of types, for megabytes of them
-	if err := fit(spec, kernel); err != nil {
+	groupDead, err := fit(spec, kernel)
+	if err != nil {
 		return err
+	}
+	if !groupDead {
+		s.ends = new(ends)
 	}
 	spec.Maps["events"].MaxEntries = uint32(size)
 	if s.objects, err = loadObjects(spec, kernel); err != nil {
@@ -137,25 +141,26 @@ func (s *Source) load(size int) error {
 }
 
 // fit sets what the programs have to know of the kernel before they are loaded.
-func fit(spec *ebpf.CollectionSpec, types *btf.Cache) error {
+// It returns whether that says which thread of a process is the last to end.
+func fit(spec *ebpf.CollectionSpec, types *btf.Cache) (groupDead bool, err error) {
 	kernel, err := types.Kernel()
 	if err != nil {
-		return err
+		return false, err
 	}
 	arguments, err := tracepoint(kernel, "sched_process_exit")
 	if err != nil {
-		return err
+		return false, err
 	}
-	// trace_sched_process_exit(task, group_dead)
-	if err := spec.Variables["has_group_dead"].Set(arguments == 2); err != nil {
-		return err
+	groupDead = arguments == 2 // trace_sched_process_exit(task, group_dead)
+	if err := spec.Variables["has_group_dead"].Set(groupDead); err != nil {
+		return false, err
 	}
 	// A tracepoint that only some kernels have is taken for another one, and
 	// so at worst told twice.
 	if _, err := tracepoint(kernel, "cgroup_transfer_tasks"); errors.Is(err, btf.ErrNotFound) {
 		spec.Programs["transferred"].AttachTo = spec.Programs["attached"].AttachTo
 	}
-	return nil
+	return groupDead, nil
 }
 
 // tracepoint returns how many arguments a tracepoint has.
@@ -178,7 +183,7 @@ func tracepoint(kernel *btf.Spec, name string) (int, error) {
 // attach attaches the programs, those first that tell what others change.
 func (s *Source) attach() error {
 	for _, name := range []string{
-		"mounted", "unmounted", "renamed", "attached", "transferred", "exited", "executed", "forked",
+		"mounted", "unmounted", "remounted", "renamed", "attached", "transferred", "exited", "executed", "forked",
 	} {
 		l, err := link.AttachTracing(link.TracingOptions{Program: s.programs[name]})
 		if err != nil {

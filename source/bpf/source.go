@@ -57,6 +57,7 @@ type Source struct {
 	last     process.Instant // the Time of the last event
 	renamed  bool            // so are cgroups since the last Loss
 	event    process.Event
+	ends     *ends // nil where none is told twice
 	problems error
 }
 

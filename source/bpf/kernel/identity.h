@@ -16,8 +16,10 @@ enum {
 static __always_inline struct upid number(struct pid *pid, u64 level)
 {
 	struct upid u = {};
-	void *at = (void *)pid + bpf_core_field_offset(struct pid, numbers) +
-		   level * bpf_core_type_size(struct upid);
+	u64 offset = level * bpf_core_type_size(struct upid);
+
+	offset &= 1023; /* Linux 6.1 wants it bounded; MAX_PID_NS_LEVEL is 32 */
+	void *at = (void *)pid + bpf_core_field_offset(struct pid, numbers) + offset;
 
 	bpf_core_read(&u.nr, sizeof(u.nr), &((struct upid *)at)->nr);
 	bpf_core_read(&u.ns, sizeof(u.ns), &((struct upid *)at)->ns);

@@ -45,29 +45,36 @@ static __always_inline void fill_facts(struct process *r, struct task_struct *le
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(forked, struct task_struct *creator, struct task_struct *child)
 {
-	struct process r = {.head = {.kind = FORK, .time = bpf_ktime_get_boot_ns()}};
+	u32 zero = 0;
+	struct process *r = bpf_map_lookup_elem(&fork_room, &zero);
 
-	if (child->pid != child->tgid)
+	if (!r || child->pid != child->tgid)
 		return 0;
 	struct signal_struct *signal = child->signal;
 	struct pid *pid = signal->pids[TYPE_TGID];
 
-	if (!fill_id(&r.id, child->tgid, child->start_boottime, pid))
+	__builtin_memset(r, 0, sizeof(*r));
+	r->head.kind = FORK;
+	r->head.time = bpf_ktime_get_boot_ns();
+	if (!fill_id(&r->id, child->tgid, child->start_boottime, pid))
 		return 0;
 	struct task_struct *leader = BPF_CORE_READ(creator, group_leader);
 	struct task_struct *parent = BPF_CORE_READ(child, real_parent);
 	u64 start = BPF_CORE_READ(leader, start_boottime);
 
-	fill_id(&r.creator, creator->tgid, start, creator->signal->pids[TYPE_TGID]);
+	fill_id(&r->creator, creator->tgid, start, creator->signal->pids[TYPE_TGID]);
 	if (parent == creator)
-		r.parent = r.creator;
+		r->parent = r->creator;
 	else
-		fill_id_at(&r.parent, BPF_CORE_READ(parent, group_leader));
-	if (!r.parent.pid)
-		r.head.flags |= NO_PARENT;
-	fill_facts(&r, child, signal);
-	r.set = set_of_child(creator, leader, start, child);
-	put(&r, sizeof(r) - sizeof(r.inner) + fill_inner(&r, pid), r.head.time);
+		fill_id_at(&r->parent, BPF_CORE_READ(parent, group_leader));
+	if (!r->parent.pid)
+		r->head.flags |= NO_PARENT;
+	fill_facts(r, child, signal);
+	r->set = set_of_child(creator, leader, start, child);
+	u64 size = sizeof(*r) - sizeof(r->inner) + fill_inner(r, pid);
+
+	if (size <= sizeof(*r))
+		put(r, size, r->head.time);
 	return 0;
 }
 
@@ -209,6 +216,12 @@ int BPF_PROG(mounted, struct cgroup_root *root)
 
 SEC("tp_btf/cgroup_destroy_root")
 int BPF_PROG(unmounted, struct cgroup_root *root)
+{
+	return tell_renamed();
+}
+
+SEC("tp_btf/cgroup_remount")
+int BPF_PROG(remounted, struct cgroup_root *root)
 {
 	return tell_renamed();
 }

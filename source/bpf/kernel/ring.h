@@ -30,6 +30,13 @@ struct {
 	__type(value, struct exec);
 } exec_room SEC(".maps");
 
+struct {
+	__uint(type, MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct process);
+} fork_room SEC(".maps");
+
 /* put tells a record. One that finds no room is counted; the reader makes a
  * loss of it. The time is when the record's program began. */
 static __always_inline bool put(void *record, u64 size, u64 time)
