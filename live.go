@@ -203,8 +203,9 @@ func (t *Tree) addUnseen(listed []int, since process.Instant) {
 	t.mu.RLock()
 	for _, pid := range listed {
 		r := t.table.ByPID(pid)
-		switch s := t.table.State(r); {
-		case r == 0, s == process.Unseen, s == process.Alive && t.table.Process(r).AsOf < since:
+		p := t.table.Process(r)
+		// Its children may have told that it lives, and nothing else.
+		if r == 0 || p.State == process.Unseen || p.State == process.Alive && (p.AsOf < since || p.Evidence == process.Unknown) {
 			unseen = append(unseen, pid)
 		}
 	}

@@ -73,11 +73,22 @@ func (t *Tree) scan(ctx context.Context, since process.Instant) error {
 	return t.partial
 }
 
+// maxScans bounds how often all processes are read because events were dropped
+// meanwhile.
+const maxScans = 3
+
 // all brings memory in step with all processes there are.
 func (t *Tree) all() error {
 	asked := now()
 	if !t.drain() {
-		return t.scan(context.Background(), asked)
+		var err error
+		for range maxScans {
+			if err = t.scan(context.Background(), asked); !errors.Is(err, errLost) {
+				break
+			}
+			asked = now()
+		}
+		return err
 	}
 	t.reap()
 	t.mu.RLock()

@@ -5,16 +5,19 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// A waiter waits until the programs wake the reader.
+// A waiter waits until the programs wake the reader. It does so in the Go
+// runtime's own poller: a thread that is blocked in a system call keeps the
+// runtime's monitor awake, which takes more time than all the events.
 type waiter struct {
-	mu    sync.Mutex
-	epoll int
-	stop  int // an eventfd
+	mu   sync.Mutex
+	file *os.File // an epoll of the ring buffer
+	raw  syscall.RawConn
 }
 
 func newWaiter(ringFD int) (*waiter, error) {
@@ -22,71 +25,52 @@ func newWaiter(ringFD int) (*waiter, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
-	w := &waiter{epoll: epoll, stop: -1}
-	w.stop, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
-		_ = w.close()
-		return nil, os.NewSyscallError("eventfd2", err)
-	}
 	// A ring buffer can be read as soon as there is anything in it. The edge
 	// is only where a program wakes the reader.
-	for fd, events := range map[int]uint32{ringFD: unix.EPOLLIN | unix.EPOLLET, w.stop: unix.EPOLLIN} {
-		if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)}); err != nil {
-			_ = w.close()
-			return nil, os.NewSyscallError("epoll_ctl", err)
-		}
+	err = unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, ringFD, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: int32(ringFD)})
+	if err == nil {
+		err = unix.SetNonblock(epoll, true) // so that os.NewFile hands it to the poller
+	}
+	if err != nil {
+		_ = unix.Close(epoll)
+		return nil, os.NewSyscallError("epoll_ctl", err)
+	}
+	w := &waiter{file: os.NewFile(uintptr(epoll), "ring buffer")}
+	if w.raw, err = w.file.SyscallConn(); err != nil {
+		_ = w.close()
+		return nil, err
 	}
 	return w, nil
 }
 
-// maxTimeout is the longest time in milliseconds for which epoll_wait does
-// without a timer.
-const maxTimeout = 10_000
-
-// wait is [Source.Wait].
 func (w *waiter) wait(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	// A thread that only waits costs less than a timer that wakes another one.
-	timeout := -1
-	if deadline, ok := ctx.Deadline(); ok {
-		if left := time.Until(deadline).Milliseconds(); left > 0 && left < maxTimeout {
-			timeout = int(left)
-		}
+	if err := w.file.SetReadDeadline(time.Time{}); err != nil {
+		return err
 	}
-	one := []byte{1, 0, 0, 0, 0, 0, 0, 0}
 	stopped := make(chan struct{})
 	undo := context.AfterFunc(ctx, func() {
-		_, _ = unix.Write(w.stop, one)
+		_ = w.file.SetReadDeadline(time.Unix(1, 0)) // long ago
 		close(stopped)
 	})
-	var events [2]unix.EpollEvent
-	for {
-		n, err := unix.EpollWait(w.epoll, events[:], timeout)
-		if errors.Is(err, unix.EINTR) {
-			continue
+	var events [1]unix.EpollEvent
+	var failed error
+	err := w.raw.Read(func(fd uintptr) bool {
+		n, err := unix.EpollWait(int(fd), events[:], 0)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			failed = os.NewSyscallError("epoll_wait", err)
 		}
-		if !undo() {
-			<-stopped
-			_, _ = unix.Read(w.stop, make([]byte, 8)) // for the next one
-			return ctx.Err()
-		}
-		if err != nil {
-			return os.NewSyscallError("epoll_wait", err)
-		}
-		if n > 0 || timeout > 0 {
-			return nil
-		}
+		return n > 0 || failed != nil
+	})
+	if !undo() {
+		<-stopped
+		return ctx.Err()
 	}
+	return errors.Join(failed, err)
 }
 
-func (w *waiter) close() error {
-	err := unix.Close(w.epoll)
-	if w.stop >= 0 {
-		err = errors.Join(err, unix.Close(w.stop))
-	}
-	return err
-}
+func (w *waiter) close() error { return w.file.Close() }
