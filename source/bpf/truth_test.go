@@ -252,9 +252,10 @@ func (w *watch) isOfTheKernel() {
 	before := listProc(w)
 	w.heal()
 	after := listProc(w)
+	const exiting = 4 // PF_EXITING: the end is told before /proc shows it
 	for pid, st := range before {
 		again, ok := after[pid]
-		if !ok || again.Start != st.Start || st.State == 'Z' || again.PPID != st.PPID || pid == 1 {
+		if !ok || again.Start != st.Start || st.State == 'Z' || again.Flags&exiting != 0 || again.PPID != st.PPID || pid == 1 {
 			continue
 		}
 		ref := w.table.ByPID(pid)

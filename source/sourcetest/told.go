@@ -64,7 +64,8 @@ func (r *run) hear(e *process.Event) {
 }
 
 func (r *run) hearFork(e *process.Event) {
-	if e.Creator.Known() && r.table.State(r.table.ByID(e.Creator)) == process.Ended {
+	// A scan can be ahead of what is drained after it.
+	if x := r.table.Process(r.table.ByID(e.Creator)).Exit; e.Creator.Known() && x.Evidence == process.Observed && x.At < e.Time {
 		r.errorf("Drain: the creator of %v, %v, was told to have ended before", e.ID, e.Creator)
 	}
 	if e.Parent.PID == 0 && !e.NoParent || e.Parent.PID != 0 && e.NoParent {
