@@ -41,7 +41,7 @@ func (t *Table) Apply(e *Event) {
 		end.better(Exit{Evidence: Observed, At: e.Time, Status: e.Status, Usage: e.Usage})
 		t.settle(r, true)
 	case Gone:
-		r = t.node(e.ID, 0)
+		r = t.node(e.ID, 0, false)
 		end := t.mark(t.at(r))
 		end.goneAt = max(end.goneAt, e.Time)
 		t.settle(r, false)
@@ -56,7 +56,7 @@ func (t *Table) Apply(e *Event) {
 
 // meet returns the process that the event is about, which held its PID then.
 func (t *Table) meet(e *Event) Ref {
-	r := t.node(e.ID, e.Time)
+	r := t.node(e.ID, e.Time, e.Kind == Seen && e.Zombie && e.Time >= t.now)
 	n := t.at(r)
 	n.flags |= met
 	if e.Kind == Seen && e.Zombie {
@@ -94,7 +94,7 @@ func (t *Table) other(r Ref, id ID, now Instant, alive bool) Ref {
 	if !id.Known() || id.PID <= 0 || id.PID > maxPID || id.youngerThan(self) || id.Same(self) {
 		return 0
 	}
-	o := t.node(id, now)
+	o := t.node(id, now, false)
 	if alive {
 		t.lives(o, now)
 	}

@@ -326,7 +326,7 @@ func TestGraves(t *testing.T) {
 		g.bury(at(pid, 1))
 	}
 	for pid := range 1000 {
-		if held, _ := g.hold(at(pid, 1)); held != (pid >= 992) || len(g.all) > 8 {
+		if held, _, _ := g.hold(at(pid, 1)); held != (pid >= 992) || len(g.all) > 8 {
 			t.Errorf("of %d graves that of %d is remembered: %v", len(g.all), pid, held)
 		}
 	}

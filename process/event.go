@@ -50,6 +50,9 @@ type Event struct {
 	// read it is when the reading of the process began, or where starts are
 	// exact when that of the whole scan did.
 	Time Instant
+	// Renamed says, of a Loss, that no event was dropped: cgroups have other
+	// paths than were told.
+	Renamed bool
 	// Since is, of a Loss, when the last event before it happened, zero
 	// where that is not known: then all before it is doubtful, also of
 	// processes that have ended.
@@ -95,7 +98,8 @@ type Event struct {
 	// File is, of an Exec, the path that was given to execve(2), of a script
 	// that of the script. It is empty where it is not known.
 	File string
-	// Args is, of an Exec, the arguments that were given to execve(2). With
+	// Args is, of an Exec, the arguments that the program got: those that were
+	// given to execve(2), and of a script those of its interpreter. With
 	// ArgsCut it is not all of them, and the last may be the beginning of
 	// one. The slice, not the strings, is valid only as long as the event.
 	Args    []string

@@ -84,10 +84,24 @@ func (t *Table) setFacts(r Ref, e *Event, ev Evidence) {
 		t.idle.bytes -= t.cost(n)
 		defer func() { t.idle.bytes += t.cost(n) }()
 	}
-	if e.Name != "" && e.Time > n.nameAt {
+	// An exec and a move change what was known, also where they do not tell
+	// to what.
+	if (e.Name != "" || e.Kind == Exec) && e.Time > n.nameAt {
 		n.nameAt = e.Time
 		n.setPair(nameEv, uint8(ev))
-		replace(&t.names, &n.name, text(e.Name))
+		if e.Name != "" {
+			replace(&t.names, &n.name, text(e.Name))
+		} else {
+			n.setPair(nameEv, uint8(Unknown))
+			t.names.give(n.name)
+			n.name = 0
+		}
+	}
+	if e.Kind == Moved && e.Cgroup.Membership == "" && e.Time > n.cgroupAt {
+		n.cgroupAt = e.Time
+		n.setPair(cgroupEv, uint8(Unknown))
+		t.memberships.give(n.membership)
+		n.membership = 0
 	}
 	if e.Cgroup.Membership != "" {
 		if e.Time > n.cgroupAt {

@@ -84,3 +84,77 @@ func TestNothingOfAnEventIsKept(t *testing.T) {
 		t.Errorf("was %s\nis  %s", before, after)
 	}
 }
+
+// A move and an exec that do not tell to what leave nothing that was true
+// before, whichever comes first.
+func TestChangeToSomethingUnknown(t *testing.T) {
+	id := ID{PID: 7, Start: 1, Precision: Exact}
+	seen := Event{Kind: Seen, Time: 10, ID: id, NoParent: true, Name: "sh", Cgroup: Cgroup{"0::/a\n", "/a"}}
+	moved := Event{Kind: Moved, Time: 20, ID: id}
+	ran := Event{Kind: Exec, Time: 30, ID: id}
+	for _, events := range [][]Event{{seen, moved, ran}, {ran, moved, seen}} {
+		tab := NewTable(Retention{})
+		for i := range events {
+			tab.Apply(&events[i])
+		}
+		p := tab.Process(tab.ByID(id))
+		if p.Name != "" || p.Cgroup != (Cgroup{}) || p.Evidence != Unknown {
+			t.Errorf("what is not known is told: %+v", p)
+		}
+		if pids, ok := tab.AppendSameGroup(nil, 7); ok {
+			t.Errorf("in the same group as one whose group is not known: %v", pids)
+		}
+		if err := tab.Check(); err != nil {
+			t.Error(err)
+		}
+		tab.Apply(&Event{Kind: Moved, Time: 40, ID: id, Cgroup: Cgroup{"0::/b\n", "/b"}})
+		tab.Apply(&Event{Kind: Exec, Time: 50, ID: id, Name: "ls"})
+		if p := tab.Process(tab.ByID(id)); p.Name != "ls" || p.Cgroup.Group != "/b" || p.Evidence != Observed {
+			t.Errorf("what is known again is told as %+v", p)
+		}
+	}
+}
+
+// A process can be forgotten while it holds its PID. Who reads it then knows
+// that it does.
+func TestZombieThatWasForgotten(t *testing.T) {
+	tab := NewTable(Retention{Count: -1})
+	id := ID{PID: 7, Start: 1, Precision: Exact}
+	tab.Apply(&Event{Kind: Fork, Time: 2, ID: id, NoParent: true})
+	tab.Apply(&Event{Kind: Exited, Time: 3, ID: id})
+	if tab.ByID(id) != 0 {
+		t.Fatal("it is kept")
+	}
+	tab.Apply(&Event{Kind: Seen, Time: 4, ID: id, NoParent: true, Zombie: true})
+	if s := tab.State(tab.ByID(id)); s != Zombie {
+		t.Errorf("a zombie that was read is %v", s)
+	}
+	tab.Apply(&Event{Kind: Gone, Time: 5, ID: id})
+	tab.Apply(&Event{Kind: Seen, Time: 4, ID: id, NoParent: true, Zombie: true})
+	if s := tab.State(tab.ByID(id)); s == Zombie {
+		t.Errorf("late news of one that is gone make it %v", s)
+	}
+}
+
+func TestAppendChain(t *testing.T) {
+	tab := NewTable(Retention{})
+	at := func(i int) ID { return ID{PID: i, Start: Instant(i), Precision: Exact} }
+	tab.Apply(&Event{Kind: Seen, Time: 1, ID: at(1), NoParent: true, Name: "init"})
+	for i := 2; i <= 10; i++ {
+		tab.Apply(&Event{Kind: Fork, Time: Instant(10 * i), ID: at(i), Parent: at(i - 1), Creator: at(i - 1), Name: "sh"})
+	}
+	for _, test := range []struct {
+		most, want int
+		cut        bool
+	}{{100, 9, false}, {9, 9, false}, {8, 8, true}, {0, 0, true}} {
+		chain, cut := tab.AppendChain(nil, tab.ByPID(10), test.most)
+		if len(chain) != test.want || cut != test.cut {
+			t.Errorf("of at most %d: %d, cut %t, want %d and %t", test.most, len(chain), cut, test.want, test.cut)
+		}
+		for i, a := range chain {
+			if a.ID != at(9-i) || a.Evidence != Observed || a.State != Alive || a.Name == "" {
+				t.Errorf("number %d is %+v", i, a)
+			}
+		}
+	}
+}

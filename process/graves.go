@@ -55,24 +55,24 @@ func (g *graves) grow() {
 }
 
 // hold reports whether the process is certainly one that was forgotten, or
-// older than one with its PID, and otherwise whether one that was forgotten
-// had its PID before it.
-func (g *graves) hold(id ID) (held, after bool) {
+// older than one with its PID, which is not the same, and otherwise whether one
+// that was forgotten had its PID before it.
+func (g *graves) hold(id ID) (held, same, after bool) {
 	if g.buckets == nil {
-		return false, false
+		return false, false, false
 	}
 	for at := *g.bucket(int32(id.PID)); at != 0; at = g.all[at-1].below {
 		if g.all[at-1].pid != int32(id.PID) {
 			continue
 		}
 		last := g.all[at-1].id()
-		same, younger := last.Same(id), last.youngerThan(id)
-		if younger || same && last.exactly(id) {
-			return true, after
+		alike, younger := last.Same(id), last.youngerThan(id)
+		if younger || alike && last.exactly(id) {
+			return true, !younger, after
 		}
-		after = after || !same
+		after = after || !alike
 	}
-	return false, after
+	return false, false, after
 }
 
 // exactly reports whether Same leaves no doubt.

@@ -82,15 +82,19 @@ func (c *Counts) of(s State) *int {
 }
 
 // node returns the process that id names, made if there is none yet. Held is
-// when it is known to have held its PID, zero for not known.
-func (t *Table) node(id ID, held Instant) Ref {
+// when it is known to have held its PID, zero for not known; with still nothing
+// later is known of anything.
+func (t *Table) node(id ID, held Instant, still bool) Ref {
 	r := t.ByID(id)
 	if r == 0 {
 		r = Ref(t.nodes.take())
 		n := t.at(r)
 		n.setID(id)
 		t.counts.Unseen++
-		forgotten, another := t.graves.hold(id)
+		forgotten, same, another := t.graves.hold(id)
+		if same && still {
+			forgotten = false // a zombie is forgotten while it holds its PID
+		}
 		if another || t.index.ref(id.PID) != 0 {
 			t.counts.Reused++
 		}

@@ -75,6 +75,25 @@ func (t *Table) creator(n *node) Link {
 	}
 }
 
+// AppendChain appends those above the process by creation, as AppendLineage
+// has them but of at most as many, and reports whether there are more.
+func (t *Table) AppendChain(dst []Ancestor, r Ref, most int) (chain []Ancestor, cut bool) {
+	for range min(most, t.Len()) {
+		n := t.at(r)
+		if n.origin == 0 {
+			return dst, false
+		}
+		a := Ancestor{Link: t.creator(n)}
+		r = n.origin
+		a.ID, a.State = t.at(r).id(), t.at(r).state
+		if name := t.at(r).name; name != 0 {
+			a.Name = string(*t.names.at(name))
+		}
+		dst = append(dst, a)
+	}
+	return dst, t.at(r).origin != 0
+}
+
 // AppendLineage appends the process and those above it by creation, the ended
 // ones among them, up to the first whose creator is not known at all.
 func (t *Table) AppendLineage(dst []Step, r Ref) []Step {

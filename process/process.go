@@ -117,7 +117,8 @@ type Command struct {
 	// File is the path that was given, of a script that of the script. It is
 	// empty where it is not known.
 	File string
-	// Args is the arguments that were given. With ArgsCut it is not all of
+	// Args is the arguments that the program got, of a script those of its
+	// interpreter. With ArgsCut it is not all of
 	// them, and the last may be the beginning of one. The slice is shared
 	// and must not be changed.
 	Args    []string
@@ -170,6 +171,16 @@ type Process struct {
 	Evidence Evidence
 	// AsOf is when the process was last known to be alive.
 	AsOf Instant
+}
+
+// An Ancestor is a process that stands above another one by creation.
+type Ancestor struct {
+	// Link names it, and says how it is known that it created the one below.
+	// With an Unknown evidence there is a gap, see [Step].
+	Link
+	// Name and State are as of the same instant as what they come with.
+	Name  string
+	State State
 }
 
 // A Step is one element of a lineage, which runs from a process to its
