@@ -25,15 +25,25 @@ type Event struct {
 	// Adopter is, of an Exited, who has the children that were left, zero
 	// where that is not known.
 	Adopter process.ID
+	// From is, of a Moved, the cgroups that the process was in before.
+	From process.Cgroup
 	// Chain is the process's creator, the creator of that one and so on, as
-	// [Tree.Lineage] has them. A Link with an Unknown evidence is a gap: the
-	// earliest known parent of the one before it, and not known to be its
-	// creator.
-	Chain []process.Link
+	// [Tree.Lineage] has them, as they are right after. A Link with an Unknown
+	// evidence is a gap: the earliest known parent of the one before it, and
+	// not known to be its creator. With ChainCut there are more above.
+	Chain    []process.Ancestor
+	ChainCut bool
 }
 
-// eventQueue is the most events that wait for one reader.
-const eventQueue = 1 << 16
+// maxChain is the most that Event.Chain has.
+const maxChain = 128
+
+// eventQueue is the most events that wait for one reader, and keptQueue those
+// whose room is kept.
+const (
+	eventQueue = 1 << 16
+	keptQueue  = 1 << 10
+)
 
 // Events returns a channel of everything that happens to processes from the
 // call on, in the order in which it happened, a parent's fork before its
@@ -53,6 +63,10 @@ func (t *Tree) Events(ctx context.Context) (<-chan Event, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	s := &subscriber{cancel: cancel, more: make(chan struct{}, 1), out: make(chan Event)}
 	t.mu.Lock()
+	if t.live.Load() == nil || t.closed.Load() { // since it was looked at
+		s.over = true
+		s.wake()
+	}
 	t.subscribers = append(t.subscribers, s)
 	t.subscribed.Store(int32(len(t.subscribers)))
 	t.mu.Unlock()
@@ -107,6 +121,9 @@ func (s *subscriber) take(batch []Event) (next []Event, over bool) {
 	defer s.mu.Unlock()
 	clear(batch)
 	next, s.queue = s.queue, batch[:0]
+	if cap(s.queue) > keptQueue {
+		s.queue = nil
+	}
 	if s.lost != 0 {
 		next = append(next, Event{Kind: process.Loss, Since: s.last, Time: s.lost})
 		s.last, s.lost = s.lost, 0
@@ -156,39 +173,78 @@ func (t *Tree) applyAndPublish(e *process.Event) {
 		t.table.Apply(e)
 		return
 	}
-	// With a short retention what has ended is forgotten at once.
 	before := t.table.ByID(e.ID)
 	event := Event{Kind: e.Kind, Time: e.Time, Since: e.Since, Adopter: e.Adopter}
-	if before != 0 && (e.Kind == process.Exited || e.Kind == process.Gone) {
-		event.Process, event.Chain = t.table.Process(before), t.chain(before)
-		if event.Process.State == process.Ended || event.Process.Exit.Evidence == process.Observed {
-			t.table.Apply(e)
-			return // no news
+	event.Process.ID = e.ID
+	if before != 0 {
+		t.describe(&event, before)
+		event.From = event.Process.Cgroup
+	}
+	ended := event.Process.State == process.Ended || event.Process.Exit.Evidence == process.Observed
+	t.table.Apply(e)
+	if r := t.table.ByID(e.ID); r != 0 {
+		t.describe(&event, r)
+	} else { // with a short retention what has ended is forgotten at once
+		event.Process.State = process.Ended
+		event.Process.Exit = process.Exit{Evidence: process.Scanned, At: e.Time}
+		if e.Kind == process.Exited {
+			event.Process.Exit = process.Exit{Evidence: process.Observed, At: e.Time, Status: e.Status, Usage: e.Usage}
 		}
 	}
-	t.table.Apply(e)
-	if e.Kind == process.Seen {
+	switch e.Kind {
+	case process.Seen:
 		return
+	case process.Exited, process.Gone:
+		if ended {
+			return // no news
+		}
+	case process.Loss:
+		if e.Renamed {
+			return // what was dropped is nothing
+		}
+		event.Process = process.Process{}
+	case process.Fork, process.Exec, process.Moved:
 	}
-	if r := t.table.ByID(e.ID); r != 0 {
-		event.Process, event.Chain = t.table.Process(r), t.chain(r)
-	} else if e.Kind == process.Exited {
-		event.Process.State = process.Ended
-		event.Process.Exit = process.Exit{Evidence: process.Observed, At: e.Time, Status: e.Status, Usage: e.Usage}
+	if e.Kind != process.Moved {
+		event.From = process.Cgroup{}
 	}
 	t.publish(event)
 }
 
-// publish hands an event to all readers. t.mu is held.
+// describe writes into e what is known of the process. t.mu is held.
+func (t *Tree) describe(e *Event, r process.Ref) {
+	e.Process = t.table.Process(r)
+	chain, cut := t.table.AppendChain(t.chain[:0], r, maxChain)
+	t.chain = chain
+	e.Chain, e.ChainCut = slices.Clone(chain), cut
+}
+
+// publish hands an event to all readers, or keeps it until a scan has told what
+// it has found. t.mu is held.
 func (t *Tree) publish(e Event) {
+	if t.scans > 0 && len(t.kept) < eventQueue {
+		t.kept = append(t.kept, e)
+		return
+	}
+	t.send(e)
+}
+
+func (t *Tree) send(e Event) {
 	for _, s := range t.subscribers {
 		s.push(e)
 	}
 }
 
 // publishFound hands to the readers what a scan has found: that the processes
-// in found are there and that others are not. t.mu is held.
+// in found are there and that others are not; and then what has happened
+// meanwhile. t.mu is held.
 func (t *Tree) publishFound(found []process.ID, began process.Instant) {
+	told := make(map[process.ID]bool) // to have been born
+	for i := range t.kept {
+		if t.kept[i].Kind == process.Fork {
+			told[t.kept[i].Process.ID] = true
+		}
+	}
 	slices.SortFunc(found, func(a, b process.ID) int {
 		if a.Start < b.Start {
 			return -1
@@ -196,26 +252,28 @@ func (t *Tree) publishFound(found []process.ID, began process.Instant) {
 		return 1
 	})
 	for _, id := range found {
-		if r := t.table.ByID(id); r != 0 {
-			t.publish(Event{Kind: process.Seen, Time: began, Process: t.table.Process(r), Chain: t.chain(r)})
+		r := t.table.ByID(id)
+		if r == 0 || told[id] {
+			continue
 		}
+		e := Event{Kind: process.Seen, Time: began}
+		t.describe(&e, r)
+		t.send(e)
 	}
 	for r := range t.table.All() {
 		if p := t.table.Process(r); p.Exit.Evidence == process.Scanned && p.Exit.At == began && p.State == process.Ended {
-			t.publish(Event{Kind: process.Gone, Time: began, Process: p, Chain: t.chain(r)})
+			e := Event{Kind: process.Gone, Time: began}
+			t.describe(&e, r)
+			t.send(e)
 		}
 	}
 }
 
-// chain returns who stands above a process by creation. t.mu is held.
-func (t *Tree) chain(r process.Ref) []process.Link {
-	t.steps = t.table.AppendLineage(t.steps[:0], r)
-	if len(t.steps) < 2 {
-		return nil
+// release ends the keeping of events that publish began. t.mu is held.
+func (t *Tree) release() {
+	t.scans--
+	for i := range t.kept {
+		t.send(t.kept[i])
 	}
-	chain := make([]process.Link, len(t.steps)-1)
-	for i := range chain {
-		chain[i] = process.Link{ID: t.steps[i+1].Process.ID, Evidence: t.steps[i].Process.Creator.Evidence}
-	}
-	return chain
+	t.kept = nil
 }

@@ -39,6 +39,9 @@ type feed struct {
 	// happened: it is late with nothing and leaves nothing out.
 	exact bool
 	emit  func(*process.Event)
+	// successor says that there was another one before it, so that what it
+	// finds first is news.
+	successor bool
 	// losses counts the times that memory fell behind the source, of which
 	// a scan has made healed good. The first is that nothing was known.
 	losses, healed atomic.Uint64
@@ -60,7 +63,7 @@ func (t *Tree) openLive(n int) *feed {
 			t.passed = append(t.passed, PassedSource{Name: k.name, Err: err})
 			continue
 		}
-		f := &feed{Live: live}
+		f := &feed{Live: live, successor: n > 0}
 		f.exact = !slices.ContainsFunc(live.Limits(), func(l source.Limit) bool {
 			return l == source.ExitsLate || l == source.MovesUnseen || l == source.ShortLivedUnseen
 		})
@@ -184,7 +187,9 @@ func (t *Tree) iterate(ctx context.Context, f *feed, began process.Instant, emit
 	}
 	t.drain()
 	if f.exact {
-		t.addUnseen(listed, began)
+		if err := t.addUnseen(listed, began); err != nil {
+			return err
+		}
 		t.mu.Lock()
 		t.table.EndUnseen(began)
 		t.mu.Unlock()
@@ -198,7 +203,7 @@ func (t *Tree) iterate(ctx context.Context, f *feed, began process.Instant, emit
 
 // addUnseen reads the processes that are listed in /proc and that the source
 // has left out. There are kernels whose task iterator does not show PID 1.
-func (t *Tree) addUnseen(listed []int, since process.Instant) {
+func (t *Tree) addUnseen(listed []int, since process.Instant) error {
 	var unseen []int
 	t.mu.RLock()
 	for _, pid := range listed {
@@ -211,8 +216,12 @@ func (t *Tree) addUnseen(listed []int, since process.Instant) {
 	}
 	t.mu.RUnlock()
 	for _, pid := range unseen {
-		_, _ = t.learn(pid) // or it has ended, or is hidden
+		_, err := t.learn(pid)
+		if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrPermission) && !errors.Is(err, ErrIncomplete) {
+			return about(pid, err)
+		}
 	}
+	return nil
 }
 
 // reap looks at the processes that have ended and may hold their PID still:

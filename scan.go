@@ -27,8 +27,11 @@ func (t *Tree) scan(ctx context.Context, since process.Instant) error {
 		hidden int          // a process that must be there, and is not seen
 		found  []process.ID // by this scan
 		f      = t.live.Load()
-		tell   = f != nil && f.healed.Load() != 0
+		tell   = f != nil && (f.healed.Load() != 0 || f.successor)
 	)
+	t.mu.Lock()
+	t.scans++
+	t.mu.Unlock()
 	emit := func(e *process.Event) {
 		if !e.NoParent && !e.Parent.Known() {
 			hidden = e.Parent.PID
@@ -46,13 +49,16 @@ func (t *Tree) scan(ctx context.Context, since process.Instant) error {
 	} else if err = t.reader.Scan(ctx, emit); err == nil {
 		t.endUnseen(began)
 	}
+	t.mu.Lock()
+	if tell && err == nil {
+		t.publishFound(found, began)
+	}
+	t.release()
+	t.mu.Unlock()
 	if err != nil {
 		return err
 	}
 	t.mu.Lock()
-	if tell {
-		t.publishFound(found, began)
-	}
 	t.table.Expire(now())
 	t.table.Shrink()
 	// Every PID namespace has a PID 1. Where that is not to be seen, others

@@ -86,7 +86,9 @@ type Tree struct {
 	table       *process.Table
 	hand        process.Ref // where the sweep over the known processes stands
 	subscribers []*subscriber
-	steps       []process.Step // room for one chain
+	chain       []process.Ancestor // room for one
+	scans       int                // that are to be told of before what is kept
+	kept        []Event
 
 	subscribed atomic.Int32 // the number of subscribers
 
@@ -264,6 +266,7 @@ func (t *Tree) Run(ctx context.Context) error {
 	ticker := time.NewTicker(t.every)
 	defer ticker.Stop()
 	var next, nextHeal time.Time // when these may begin
+	patience := firstPatience
 	for {
 		select {
 		case <-ctx.Done():
@@ -278,8 +281,14 @@ func (t *Tree) Run(ctx context.Context) error {
 		case <-t.heal:
 			if pause(ctx, time.Until(nextHeal)) {
 				began := time.Now()
-				t.fullUpdate(ctx)
-				nextHeal = time.Now().Add(time.Since(began)) // half of the time at most
+				if t.fullUpdate(ctx) {
+					patience = firstPatience
+					nextHeal = time.Now().Add(time.Since(began)) // half of the time at most
+				} else {
+					nextHeal = time.Now().Add(patience)
+					patience = min(2*patience, t.every)
+					t.requestHeal()
+				}
 			}
 		}
 	}
@@ -295,11 +304,18 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-func (t *Tree) fullUpdate(ctx context.Context) {
-	if err := t.scan(ctx, now()); err != nil && ctx.Err() == nil && !errors.Is(err, errLost) {
-		t.log.Warn("full update failed, what was known is kept", "error", err)
-	}
+// firstPatience is how long Run waits before it tries again what has failed.
+const firstPatience = 100 * time.Millisecond
+
+// fullUpdate reports whether it has read all that the caller may see.
+func (t *Tree) fullUpdate(ctx context.Context) bool {
+	err := t.scan(ctx, now())
 	t.updates.Add(1)
+	if err == nil || ctx.Err() != nil || errors.Is(err, ErrIncomplete) {
+		return true // a loss meanwhile has asked for the next one
+	}
+	t.log.Warn("full update failed, what was known is kept", "error", err)
+	return false
 }
 
 // requestUpdate asks Run for a full update.

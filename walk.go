@@ -92,6 +92,9 @@ func (t *Tree) tryClimb(w *walk, q subject, depth int, fresh bool) error {
 			return err
 		}
 		if exact && w.told() {
+			if t.learnGroups(w) {
+				continue
+			}
 			return w.cut
 		}
 		if w.learn.IsZero() || len(w.links) > 0 && fresh {
@@ -137,6 +140,23 @@ func (t *Tree) tryClimb(w *walk, q subject, depth int, fresh bool) error {
 // zombie is reaped, no source tells.
 func (w *walk) told() bool {
 	return w.learn.IsZero() && w.links[0].state != process.Zombie
+}
+
+// learnGroups reads those in w of whom the source could not tell the cgroups,
+// and reports whether memory has more now.
+func (t *Tree) learnGroups(w *walk) (more bool) {
+	for _, l := range w.links {
+		if l.cgroup.Membership != "" || l.state != process.Alive {
+			continue
+		}
+		id, err := t.learn(l.id.PID)
+		if err == nil && id.Same(l.id) {
+			t.mu.RLock()
+			more = more || t.table.Cgroup(t.table.ByID(l.id)).Membership != ""
+			t.mu.RUnlock()
+		}
+	}
+	return more
 }
 
 // stop ends a climb that cannot go on for the reason given with what memory

@@ -10,7 +10,7 @@ import (
 
 // Pending reports whether there is anything to drain. It costs a few loads.
 func (s *Source) Pending() bool {
-	return s.ring.pending() || s.shared.dropped.Load() != s.shared.told.Load()
+	return s.ring.pending() || s.shared.dropped.Load() != s.shared.told.Load() || s.renaming.Load()
 }
 
 // Drain hands over what has happened until the call and was not handed over
@@ -35,6 +35,7 @@ func (s *Source) Drain(emit func(*process.Event)) error {
 	}
 	if s.renamed {
 		s.rename(emit)
+		s.renaming.Store(s.renamed)
 	}
 	if dropped != s.shared.told.Load() {
 		s.lose(dropped, before, emit)
@@ -51,6 +52,7 @@ func (s *Source) take(record []byte, emit func(*process.Event)) {
 			return
 		case recordRenamed:
 			s.renamed = true
+			s.renaming.Store(true) // before the record counts as read
 			return
 		}
 	}
@@ -104,7 +106,7 @@ func (s *Source) rename(emit func(*process.Event)) {
 	s.problems = errors.Join(s.problems, err)
 	s.shared.epoch.Add(1)
 	s.ring.read(func(record []byte) { s.take(record, emit) })
-	s.event = process.Event{Kind: process.Loss, Since: since, Time: s.next(0)}
+	s.event = process.Event{Kind: process.Loss, Renamed: true, Since: since, Time: s.next(0)}
 	emit(&s.event)
 }
 

@@ -25,6 +25,9 @@ func Open(o Options) (*Source, error) {
 	if err := privileged(); err != nil {
 		return nil, err
 	}
+	if o.Buffer > maxBuffer {
+		return nil, fmt.Errorf("bpf: a buffer of %d bytes: at most %d", o.Buffer, maxBuffer)
+	}
 	s := &Source{procPath: o.ProcPath}
 	if s.procPath == "" {
 		s.procPath = "/proc"
@@ -34,6 +37,9 @@ func Open(o Options) (*Source, error) {
 	}
 	return s, nil
 }
+
+// maxBuffer is the most that Options.Buffer may be.
+const maxBuffer = 1 << 30
 
 // bufferSize returns a size that a ring buffer may have.
 func bufferSize(n int) int {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -21,7 +22,7 @@ const DefaultBuffer = 4 << 20
 // Options says how a [Source] works. The zero value is a good choice.
 type Options struct {
 	// Buffer is the size of the ring buffer in bytes, rounded up to a power
-	// of two of at least a page. Zero means DefaultBuffer. Of 4 MiB, 10,000
+	// of two of at least a page, and at most 1 GiB. Zero means DefaultBuffer. Of 4 MiB, 10,000
 	// processes a second take half in about a quarter of a second.
 	Buffer int
 	// ProcPath is where procfs is mounted, "/proc" when empty. From it come
@@ -47,6 +48,8 @@ type Source struct {
 	drops    drops
 	waiter   *waiter
 	procPath string
+
+	renaming atomic.Bool // renamed is, or is not told yet
 
 	scanning sync.Mutex
 
