@@ -252,53 +252,6 @@ func TestLiveAnswersAsProcfs(t *testing.T) {
 	})
 }
 
-// A host that loses events is made good by Run.
-func TestLossIsHealed(t *testing.T) {
-	linuxtest.Need(t, linuxtest.BPF)
-	tree := newTreeWith(t, Options{Source: bpf.Name, Buffer: 4096})
-	a := linuxtest.Start(t)
-	busy := a.Fork()
-	pids, err := busy.Churn(2000, 4)
-	if err != nil {
-		t.Fatal(err)
-	}
-	kept := pids[len(pids)-4:]
-	whole := func(ask func() ([]process.Process, error)) []process.Process {
-		for {
-			all, err := ask()
-			if err == nil {
-				return all
-			}
-			if !errors.Is(err, errLost) { // of what others do meanwhile
-				t.Fatal(err)
-			}
-		}
-	}
-	whole(tree.Processes)
-	if n := tree.Stats().Losses; n == 0 {
-		t.Fatal("nothing was lost: the test is wrong")
-	}
-	for _, p := range whole(func() ([]process.Process, error) { return tree.Children(busy.PID) }) {
-		if p.Creator.Evidence == process.Observed && p.Creator.ID.PID != busy.PID {
-			t.Errorf("%v was created by %v", p.ID, p.Creator)
-		}
-	}
-	for _, pid := range kept {
-		wantSameGroup(t, tree, pid)
-	}
-	running(t, tree)
-	if pids, err = busy.Churn(2000, 4); err != nil {
-		t.Fatal(err)
-	}
-	wantSameGroup(t, tree, pids[len(pids)-1])
-	for f := tree.live.Load(); !f.inStep(); {
-		tree.drain() // Run makes it good
-	}
-	if _, ok := tree.recall(nil, subject{pid: busy.PID}); !ok && tree.live.Load().inStep() {
-		t.Error("what was made good is still not answered from memory")
-	}
-}
-
 // broken is a live source that works until it is told to fail.
 type broken struct {
 	source.Source
