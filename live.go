@@ -45,6 +45,8 @@ type feed struct {
 	// losses counts the times that memory fell behind the source, of which
 	// a scan has made healed good. The first is that nothing was known.
 	losses, healed atomic.Uint64
+	// listed says that memory has what /proc lists and the source left out.
+	listed atomic.Bool
 }
 
 // inStep reports whether memory has all that the source told.
@@ -173,11 +175,14 @@ var errLost = errors.New("events were dropped faster than the processes could be
 // memory begins, and how what was lost is made good.
 func (t *Tree) iterate(ctx context.Context, f *feed, began process.Instant, emit func(*process.Event)) error {
 	losses := f.losses.Load()
-	var listed []int
+	// To list takes as long as to iterate. The first time it is left to who
+	// asks for all processes.
+	again := f.healed.Load() != 0
+	listed := []int{1}
 	listing := make(chan error, 1)
 	go func() {
 		var err error
-		if f.exact { // the scans of others are of what is listed
+		if f.exact && again { // the scans of others are of what is listed
 			listed, err = t.proc.List()
 		}
 		listing <- err
@@ -190,6 +195,7 @@ func (t *Tree) iterate(ctx context.Context, f *feed, began process.Instant, emit
 		if err := t.addUnseen(listed, began); err != nil {
 			return err
 		}
+		f.listed.Store(again)
 		t.mu.Lock()
 		t.table.EndUnseen(began)
 		t.mu.Unlock()

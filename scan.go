@@ -96,6 +96,16 @@ func (t *Tree) all() error {
 		}
 		return err
 	}
+	if f := t.live.Load(); f != nil && !f.listed.Load() {
+		listed, err := t.proc.List()
+		if err == nil {
+			err = t.addUnseen(listed, 0)
+		}
+		if err != nil {
+			return err
+		}
+		f.listed.Store(true)
+	}
 	t.reap()
 	t.mu.RLock()
 	defer t.mu.RUnlock()
