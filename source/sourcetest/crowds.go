@@ -345,7 +345,8 @@ func adoptionsMeanwhile(r *run) {
 			if e.Parent.Known() && !a.is(e.Parent) && !before[c].is(e.Parent) {
 				r.errorf("adoptions: parent of %v is %v, which is neither %v nor %v", c, e.Parent, before[c], a)
 			}
-			if e.Parent.PID != a.pid && e.Parent.PID != before[c].pid {
+			untold := e.Parent.PID == 0 && r.limits[source.ExitsLate] // it ended before it could be read
+			if !untold && e.Parent.PID != a.pid && e.Parent.PID != before[c].pid {
 				r.errorf("adoptions: PID of the parent of %v is %d, which is neither %v nor %v", c, e.Parent.PID, before[c], a)
 			}
 		}
