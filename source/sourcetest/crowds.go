@@ -10,6 +10,7 @@ import (
 
 	"github.com/proclineage/lineage/internal/linuxtest"
 	"github.com/proclineage/lineage/process"
+	"github.com/proclineage/lineage/source"
 )
 
 // deep is a chain of 10,000 processes, each the child of the one before.
