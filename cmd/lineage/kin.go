@@ -57,14 +57,20 @@ func (k *kin) of(id process.ID) relative {
 	return k.keep(&p)
 }
 
-// link returns the process as it was at the time.
-func (k *kin) link(l process.Link, at process.Instant) Link {
+// link returns the process that a link of the event names. Those of its chain
+// are as they were then, and a name that the source does not tell is asked for.
+func (k *kin) link(e *lineage.Event, l process.Link) Link {
+	for i := range e.Chain {
+		if a := &e.Chain[i]; a.ID == l.ID && a.Name != "" {
+			return Link{PID: a.ID.PID, ID: a.ID.String(), Name: a.Name, State: a.State.String(), Gap: l.Evidence == process.Unknown}
+		}
+	}
 	r := k.of(l.ID)
 	link := Link{PID: l.ID.PID, ID: l.ID.String(), Name: r.name, State: process.Alive.String(), Gap: l.Evidence == process.Unknown}
 	switch {
 	case r.unknown && !l.ID.Known():
 		link.State = process.Unseen.String()
-	case r.unknown, r.ended != 0 && r.ended <= at:
+	case r.unknown, r.ended != 0 && r.ended <= e.Time:
 		link.State = process.Ended.String()
 	}
 	return link
@@ -74,9 +80,11 @@ func (k *kin) link(l process.Link, at process.Instant) Link {
 // known who made the last, or that nobody did.
 func (k *kin) creators(e *lineage.Event) (links []Link, whole bool) {
 	whole = e.Process.Creator.Evidence != process.Unknown
-	for _, l := range e.Chain {
-		links = append(links, k.link(l, e.Time))
-		whole = !k.of(l.ID).orphan
+	for i := range e.Chain {
+		links = append(links, k.link(e, e.Chain[i].Link))
+	}
+	if last := len(e.Chain) - 1; last >= 0 {
+		whole = !e.ChainCut && !k.of(e.Chain[last].ID).orphan
 	}
 	return links, whole
 }

@@ -62,6 +62,9 @@ whether they work here.
 		Args:              noArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := notEmpty(c, "under", "container", "match"); err != nil {
+				return err
+			}
 			filter, err := newFilter(c, flags)
 			if err != nil {
 				return err
@@ -112,6 +115,17 @@ func positive(c *cobra.Command, names ...string) error {
 		f := c.Flags().Lookup(name)
 		if value := f.Value.String(); f.Changed && (strings.HasPrefix(value, "-") || value == "0" || value == "0s") {
 			return usagef("--%s %s: it may be %s", name, value, valuesOf(f))
+		}
+	}
+	return nil
+}
+
+// notEmpty refuses flags that were set to nothing, as by a variable that is
+// empty: without them there would be more than was asked for.
+func notEmpty(c *cobra.Command, names ...string) error {
+	for _, name := range names {
+		if f := c.Flags().Lookup(name); f.Changed && f.Value.String() == "" {
+			return usagef("--%s '': it is empty; leave it out to have all", name)
 		}
 	}
 	return nil

@@ -70,7 +70,11 @@ var (
 		{ID: sshdID, Name: "sshd", State: process.Ended, Exit: process.Exit{Evidence: process.Observed, At: process.Instant(90 * time.Second)}},
 		{ID: shellID, Name: "bash", State: process.Alive, Parent: by(initID), Creator: by(sshdID)},
 	}}
-	aChain = []process.Link{by(shellID), by(sshdID), {ID: initID}}
+	aChain = []process.Ancestor{
+		{Link: by(shellID), Name: "bash", State: process.Alive},
+		{Link: by(sshdID), Name: "sshd", State: process.Ended},
+		{Link: process.Link{ID: initID}, Name: "systemd", State: process.Alive},
+	}
 )
 
 func event(kind process.Kind, at time.Duration, p process.Process) lineage.Event {
@@ -274,22 +278,28 @@ func TestKinds(t *testing.T) {
 func TestKin(t *testing.T) {
 	tree := someTree{}
 	k := kin{tree: &tree, known: map[process.ID]relative{}}
+	at := func(i process.Instant) *lineage.Event { return &lineage.Event{Time: i} }
 	e := event(process.Fork, 1, process.Process{Name: "first"})
 	k.note(&e)
-	if got := k.link(by(childID), 5); got.Name != "first" || got.State != "alive" {
+	if got := k.link(at(5), by(childID)); got.Name != "first" || got.State != "alive" {
 		t.Errorf("%+v", got)
 	}
 	tree.procs = []process.Process{{ID: childID, Name: "second", Exit: process.Exit{Evidence: process.Observed, At: 7}}}
 	e = event(process.Exited, 7, process.Process{Name: "second"})
 	k.note(&e)
-	if before, after := k.link(by(childID), 6), k.link(by(childID), 7); before.State != "alive" || after.State != "ended" || after.Name != "second" {
+	if before, after := k.link(at(6), by(childID)), k.link(at(7), by(childID)); before.State != "alive" || after.State != "ended" || after.Name != "second" {
 		t.Errorf("%+v, then %+v", before, after)
 	}
-	if got := k.link(by(exactly(5, 5)), 7); got.State != "ended" || got.Name != "" {
+	if got := k.link(at(7), by(exactly(5, 5))); got.State != "ended" || got.Name != "" {
 		t.Errorf("a forgotten one: %+v", got)
 	}
-	if got := k.link(process.Link{ID: process.ID{PID: 5}}, 7); got.State != "unseen" || !got.Gap {
+	if got := k.link(at(7), process.Link{ID: process.ID{PID: 5}}); got.State != "unseen" || !got.Gap {
 		t.Errorf("a PID: %+v", got)
+	}
+	then := at(7) // under the name that it had
+	then.Chain = []process.Ancestor{{Link: by(childID), Name: "first", State: process.Alive}}
+	if got := k.link(then, by(childID)); got.Name != "first" || got.State != "alive" {
+		t.Errorf("one of the chain: %+v", got)
 	}
 	for i := range mostKin + 5 {
 		k.keep(&process.Process{ID: exactly(i, 3)})

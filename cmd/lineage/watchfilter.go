@@ -79,7 +79,7 @@ func (f *eventFilter) isUnder(e *lineage.Event) bool {
 	if f.under[e.Process.ID.PID].Same(e.Process.ID) {
 		return true
 	}
-	return slices.ContainsFunc(e.Chain, func(l process.Link) bool { return f.under[l.ID.PID].Same(l.ID) })
+	return slices.ContainsFunc(e.Chain, func(a process.Ancestor) bool { return f.under[a.ID.PID].Same(a.ID) })
 }
 
 func (f *eventFilter) isContainer(id string) bool { return strings.HasPrefix(id, f.container) }

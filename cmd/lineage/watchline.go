@@ -87,23 +87,23 @@ func (w *watcher) made(e *lineage.Event) string {
 	case creator.Evidence == process.Unknown && parent.Evidence == process.Unknown:
 		return "by ?"
 	case creator.Evidence == process.Unknown:
-		return "child of " + w.who(parent, e.Time)
+		return "child of " + w.who(e, parent)
 	}
 	var parts []string
 	if !w.chain { // which begins with it
-		parts = append(parts, "by "+w.who(creator, e.Time))
+		parts = append(parts, "by "+w.who(e, creator))
 	}
 	if e.Kind == process.Fork && parent.Evidence != process.Unknown && parent.ID != creator.ID {
-		parts = append(parts, "child of "+w.who(parent, e.Time))
+		parts = append(parts, "child of "+w.who(e, parent))
 	}
 	return strings.Join(parts, ", ")
 }
 
-func (w *watcher) who(l process.Link, at process.Instant) string {
+func (w *watcher) who(e *lineage.Event, l process.Link) string {
 	if l.ID.PID == 0 {
 		return "one outside of this PID namespace"
 	}
-	link := w.kin.link(l, at)
+	link := w.kin.link(e, l)
 	return link.text()
 }
 
