@@ -2,7 +2,9 @@ package main
 
 import (
 	"errors"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -192,9 +194,9 @@ func valuesOf(f *pflag.Flag) string {
 	case "bool":
 		return "true or false"
 	case "int":
-		return "a number, 1 or more"
+		return "a number, from 1 to " + strconv.Itoa(math.MaxInt)
 	case "duration":
-		return "a time such as 90s, 10m or 2h"
+		return "a time with its unit, such as 90s, 10m or 2h, up to 2562047h (292 years)"
 	default:
 		return "any " + f.Value.Type()
 	}

@@ -116,7 +116,11 @@ type Event struct {
 
 	AdopterPID *int    `json:"adopter_pid,omitempty"`
 	AdopterID  *string `json:"adopter_id,omitempty"`
-	Creators   []Link  `json:"creators,omitempty"`
+	// Membership and FromMembership are, of a move, the lines of
+	// /proc/PID/cgroup after it and before it.
+	Membership     *string `json:"membership,omitempty"`
+	FromMembership *string `json:"from_membership,omitempty"`
+	Creators       []Link  `json:"creators,omitempty"`
 	// CreatorsComplete is false where it is not known who made the last.
 	CreatorsComplete *bool `json:"creators_complete,omitempty"`
 	// Since and SinceBoot are, of a loss, when the last event before it was.

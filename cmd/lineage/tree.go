@@ -49,6 +49,9 @@ cannot know. TARGET is then what it means when the watch begins.
 			if c.Flags().Changed("depth") && flags.depth < 1 {
 				return usagef("--depth %d: it may be 1 or more", flags.depth)
 			}
+			if err := notEmpty(c, "match"); err != nil {
+				return err
+			}
 			if err := positive(c, "exited"); err != nil {
 				return err
 			}

@@ -309,6 +309,21 @@ func TestKin(t *testing.T) {
 	}
 }
 
+// TestMovedLines tells only of the hierarchies in which something changed.
+func TestMovedLines(t *testing.T) {
+	tests := []struct{ from, to, want string }{
+		{"", "0::/a\n", ""},
+		{"0::/a\n", "0::/b\n", "/b"},
+		{"2:cpu:/\n1:name=systemd:/x\n", "2:cpu:/rbm\n1:name=systemd:/x\n", "cpu:/rbm"},
+		{"2:cpu:/\n0::/\n", "2:cpu:/a\n0::/b\n", "cpu:/a, /b"},
+	}
+	for _, test := range tests {
+		if got := movedLines(test.from, test.to); got != test.want {
+			t.Errorf("%q to %q: %q, want %q", test.from, test.to, got, test.want)
+		}
+	}
+}
+
 func TestBrief(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "0 ms", 360 * time.Microsecond: "0.4 ms", 7 * time.Millisecond: "7 ms", 310*time.Millisecond + 600: "310 ms",

@@ -41,6 +41,9 @@ func (w *watcher) line(e *lineage.Event) {
 		}
 	case process.Moved:
 		detail = "to " + w.place(p.Cgroup)
+		if changed := movedLines(e.From.Membership, p.Cgroup.Membership); changed != "" && p.Cgroup.Group == e.From.Group {
+			detail = "to " + safe(changed) // in a hierarchy that is not the container's
+		}
 	case process.Seen:
 		detail = join("found after events were lost", w.made(e))
 	case process.Gone:
@@ -144,6 +147,22 @@ func (w *watcher) place(c process.Cgroup) string {
 		return "container " + w.screen.fitIDs(safe(*container.ID), w.screen.width)
 	}
 	return safe(c.Group)
+}
+
+// movedLines is in which hierarchies a process is elsewhere now, and where:
+// "cpu:/jobs". It is empty where not known.
+func movedLines(from, to string) string {
+	if from == "" {
+		return ""
+	}
+	before := strings.Split(from, "\n")
+	var changed []string
+	for line := range strings.SplitSeq(to, "\n") {
+		if _, rest, ok := strings.Cut(line, ":"); ok && !slices.Contains(before, line) {
+			changed = append(changed, strings.TrimPrefix(rest, ":"))
+		}
+	}
+	return strings.Join(changed, ", ")
 }
 
 // chainText is who stands above by creation, nearest first.

@@ -6,6 +6,7 @@ import (
 	"github.com/proclineage/lineage"
 	"github.com/proclineage/lineage/internal/linux"
 	"github.com/proclineage/lineage/process"
+	"github.com/proclineage/lineage/source/bpf"
 	"github.com/proclineage/lineage/source/cnproc"
 )
 
@@ -32,9 +33,15 @@ func (w *watcher) object(e *lineage.Event) Event {
 	}
 	p := w.describer.object(&e.Process)
 	o.Object = &p
+	if p.NamespacePIDs == nil && w.source == bpf.Name { // which says so of those in other namespaces
+		p.NamespacePIDs = []int{p.PID}
+	}
 	if e.Kind == process.Exec {
 		args, _ := w.args(&e.Process)
 		p.setArgs(args)
+	}
+	if e.Kind == process.Moved {
+		o.Membership, o.FromMembership = optional(e.Process.Cgroup.Membership), optional(e.From.Membership)
 	}
 	if !e.Adopter.IsZero() {
 		o.AdopterPID = &e.Adopter.PID
