@@ -2,6 +2,7 @@ package process
 
 import (
 	"fmt"
+	"math"
 	"runtime"
 	"slices"
 	"sync"
@@ -54,7 +55,7 @@ func TestAppendSameGroup(t *testing.T) {
 		}
 	}
 	tab := table(t)
-	for _, pid := range []int{-1, 0, 2, maxPID, maxPID + 1, 1 << 40} {
+	for _, pid := range []int{-1, 0, 2, maxPID, maxPID + 1, math.MaxInt} {
 		if got, ok := tab.AppendSameGroup(nil, pid); ok || got != nil {
 			t.Errorf("PID %d: %v", pid, got)
 		}
