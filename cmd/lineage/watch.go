@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"regexp"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/proclineage/lineage"
 	"github.com/proclineage/lineage/process"
+	"github.com/proclineage/lineage/source/cnproc"
 	"github.com/spf13/cobra"
 )
 
@@ -175,10 +177,20 @@ func (a *app) watch(flags watchFlags, filter *eventFilter) error {
 	if info := w.begin(); a.attended {
 		a.warn(watchingText(info) + "; Ctrl-C ends it")
 	}
+	if w.source == cnproc.Name {
+		a.warn(errMisses.Error())
+	}
 	ctx, cancel := within(ctx, flags.duration)
 	defer cancel()
-	return l.each(ctx, w.take, w.flush)
+	err = l.each(ctx, w.take, w.flush)
+	if err == nil && a.strict && l.tree.Source().Name == cnproc.Name {
+		err = &statusError{exitIncomplete, errMisses}
+	}
+	return err
 }
+
+// errMisses is why what cnproc tells is not all.
+var errMisses = errors.New("watching with cnproc, which misses processes that end before they are read; as root bpf misses none")
 
 // watched is what a watcher asks a [lineage.Tree].
 type watched interface {
