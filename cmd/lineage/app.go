@@ -16,6 +16,7 @@ import (
 type app struct {
 	stdin    io.Reader
 	stdout   *bufio.Writer
+	out      io.Writer // what stdout writes to
 	stderr   io.Writer
 	columns  func() int // of the terminal that stdout is, 0 if it is none
 	attended bool       // stderr is a terminal

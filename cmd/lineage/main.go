@@ -23,6 +23,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	a := &app{
 		stdin:    stdin,
 		stdout:   bufio.NewWriterSize(stdout, 64<<10),
+		out:      stdout,
 		columns:  func() int { return terminalWidth(stdout) },
 		attended: terminalWidth(stderr) > 0,
 		stderr:   stderr,

@@ -172,6 +172,9 @@ func (a *app) watch(flags watchFlags, filter *eventFilter) error {
 			filter.under[m.processes[i].ID.PID] = m.processes[i].ID
 		}
 	}
+	ctx, cancel := within(ctx, flags.duration)
+	defer cancel()
+	a.stdout.Reset(&patientWriter{a.out, ctx.Done()})
 	w := newWatcher(a, l.tree, filter)
 	w.chain, w.left = flags.chain, flags.count
 	if info := w.begin(); a.attended {
@@ -180,8 +183,6 @@ func (a *app) watch(flags watchFlags, filter *eventFilter) error {
 	if w.source == cnproc.Name {
 		a.warn(errMisses.Error())
 	}
-	ctx, cancel := within(ctx, flags.duration)
-	defer cancel()
 	err = l.each(ctx, w.take, w.flush)
 	if err == nil && a.strict && l.tree.Source().Name == cnproc.Name {
 		err = &statusError{exitIncomplete, errMisses}
