@@ -36,7 +36,9 @@ type Options struct {
 	// [Tree.Run]. Zero means DefaultMaxUpdateInterval.
 	MaxUpdateInterval time.Duration
 	// Source names the way to learn of processes: "bpf", "cnproc" or
-	// "procfs", or "auto" or nothing for the best of them that works.
+	// "procfs", or "auto" or nothing for the best of them that works. Where one
+	// fails later, the tree goes on with the next one of these, and with procfs
+	// where one was named.
 	Source string
 	// Buffer is the size in bytes of the buffer between the kernel and a
 	// live source (bpf, cnproc). Zero means what that source says; more lets
