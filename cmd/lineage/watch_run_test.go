@@ -139,69 +139,100 @@ func runFamily(t *testing.T, spec ...string) map[string]int {
 
 // TestWatch has a family come and go, and two that are not asked for.
 func TestWatch(t *testing.T) {
-	eachSource(t, func(t *testing.T, name string) {
-		other := startFamily(t, "other")
-		w, first := startWatch(t, "watch", "-o", "ndjson", "--chain", "--source", name, "--under", fmt.Sprint(os.Getpid()))
-		if first.Source.Name != name {
-			t.Errorf("it watches with %s", first.Source.Name)
+	linuxtest.Need(t, linuxtest.BPF)
+	const name = "bpf"
+	other := startFamily(t, "other")
+	w, first := startWatch(t, "watch", "-o", "ndjson", "--chain", "--source", name, "--under", fmt.Sprint(os.Getpid()))
+	if first.Source.Name != name {
+		t.Errorf("it watches with %s", first.Source.Name)
+	}
+	pids := runFamily(t, "one", "+two!", "three~", "four")
+	sure := []string{"one", "two", "three", "four"}
+	var events []Event
+	for left := len(sure); left > 0; { // orphans end when they like
+		e, ok := w.next()
+		if !ok || e.Event == "loss" {
+			t.Fatalf("%+v: %s", e, w.end())
 		}
-		pids := runFamily(t, "one", "+two!", "three~", "four")
-		sure := []string{"one", "four"} // cnproc may miss what ends at once
-		exact := name == "bpf"
-		if exact {
-			sure = append(sure, "two", "three")
+		if e.Event == "exit" && slices.ContainsFunc(sure, func(name string) bool { return pids[name] == e.PID }) {
+			left--
 		}
-		var events []Event
-		for left := len(sure); left > 0; { // orphans end when they like
-			e, ok := w.next()
-			if !ok || e.Event == "loss" {
-				t.Fatalf("%+v: %s", e, w.end())
-			}
-			if e.Event == "exit" && slices.ContainsFunc(sure, func(name string) bool { return pids[name] == e.PID }) {
-				left--
-			}
-			events = append(events, e)
-		}
-		events = append(events, w.stop(syscall.SIGINT)...)
+		events = append(events, e)
+	}
+	events = append(events, w.stop(syscall.SIGINT)...)
 
-		told := map[int][]string{}
-		last := ""
-		for _, e := range events {
-			if e.Event == "loss" {
-				continue
+	told := map[int][]string{}
+	last := ""
+	for _, e := range events {
+		if e.Event == "loss" {
+			continue
+		}
+		told[e.PID] = append(told[e.PID], e.Event)
+		if boot := fmt.Sprintf("%30s", e.BootTime); boot < last {
+			t.Errorf("%s of %d is told after what was later", e.Event, e.PID)
+		} else {
+			last = boot
+		}
+		if e.Event == "fork" && *e.PPID != os.Getpid() && told[*e.PPID] == nil {
+			t.Errorf("%d is told before its parent %d", e.PID, *e.PPID)
+		}
+		if e.PID == pids["one"] && e.Event == "exec" && !strings.HasPrefix(strings.Join(e.Args, " "), "family") {
+			t.Errorf("one runs %q", e.Args)
+		}
+		if e.PID == pids["one"] && e.Event == "exit" && (e.Exit == nil || e.Exit.Status == nil || *e.Exit.Status != 0) {
+			t.Errorf("one ended with %+v", e.Exit)
+		}
+		if e.PID == pids["four"] && e.Event == "exec" && (len(e.Creators) < 3 || e.Creators[0].PID != pids["three"] || e.Creators[1].PID != pids["one"]) {
+			t.Errorf("four was made by %+v", e.Creators)
+		}
+		if e.PID == pids["four"] && e.Event == "exit" && e.Creators[0].State != "ended" {
+			t.Errorf("when four ended, three is %s", e.Creators[0].State)
+		}
+	}
+	for _, name := range sure {
+		if got := strings.Join(told[pids[name]], " "); got != "fork exec exit" {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	if got := told[other]; got != nil {
+		t.Errorf("of one that does nothing it is told: %v", got)
+	}
+}
+
+// TestWatchWithConnector has what happens to a process that lives until it has
+// been read.
+func TestWatchWithConnector(t *testing.T) {
+	linuxtest.Need(t, linuxtest.Connector)
+	w, first := startWatch(t, "watch", "-o", "ndjson", "--source", "cnproc", "--under", fmt.Sprint(os.Getpid()))
+	if first.Source.Name != "cnproc" {
+		t.Errorf("it watches with %s", first.Source.Name)
+	}
+	pid := startFamily(t, "held")
+	var told []string
+	for len(told) < 3 {
+		e, ok := w.next()
+		if !ok || e.Event == "loss" {
+			t.Fatalf("%+v: %s", e, w.end())
+		}
+		if e.PID != pid {
+			continue
+		}
+		told = append(told, e.Event)
+		switch e.Event {
+		case "exec":
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
 			}
-			told[e.PID] = append(told[e.PID], e.Event)
-			if boot := fmt.Sprintf("%30s", e.BootTime); boot < last {
-				t.Errorf("%s of %d is told after what was later", e.Event, e.PID)
-			} else {
-				last = boot
-			}
-			if exact && e.Event == "fork" && *e.PPID != os.Getpid() && told[*e.PPID] == nil {
-				t.Errorf("%d is told before its parent %d", e.PID, *e.PPID)
-			}
-			// cnproc reads them, for as long as the process lives.
-			if e.PID == pids["one"] && e.Event == "exec" && (len(e.Args) != 0 || exact) && !strings.HasPrefix(strings.Join(e.Args, " "), "family") {
-				t.Errorf("one runs %q", e.Args)
-			}
-			if e.PID == pids["one"] && e.Event == "exit" && (e.Exit == nil || e.Exit.Status == nil || *e.Exit.Status != 0) {
-				t.Errorf("one ended with %+v", e.Exit)
-			}
-			if exact && e.PID == pids["four"] && e.Event == "exec" && (len(e.Creators) < 3 || e.Creators[0].PID != pids["three"] || e.Creators[1].PID != pids["one"]) {
-				t.Errorf("four was made by %+v", e.Creators)
-			}
-			if exact && e.PID == pids["four"] && e.Event == "exit" && e.Creators[0].State != "ended" {
-				t.Errorf("when four ended, three is %s", e.Creators[0].State)
+		case "exit":
+			if e.Exit == nil || e.Exit.Signal == nil || *e.Exit.Signal != "SIGKILL" {
+				t.Errorf("it ended with %+v", e.Exit)
 			}
 		}
-		for _, name := range sure {
-			if got := strings.Join(told[pids[name]], " "); got != "fork exec exit" {
-				t.Errorf("%s: %s", name, got)
-			}
-		}
-		if got := told[other]; got != nil {
-			t.Errorf("of one that does nothing it is told: %v", got)
-		}
-	})
+	}
+	if got := strings.Join(told, " "); got != "fork exec exit" {
+		t.Errorf("it is told: %s", got)
+	}
+	w.stop(syscall.SIGINT)
 }
 
 // startFamily starts one process that waits, and returns its PID.
@@ -228,7 +259,7 @@ func startFamily(t *testing.T, name string) int {
 
 // TestWatchSelects has what the flags ask for and nothing else.
 func TestWatchSelects(t *testing.T) {
-	linuxtest.Need(t, linuxtest.Connector)
+	linuxtest.Need(t, linuxtest.BPF) // which misses none
 	w, _ := startWatch(t, "watch", "-o", "ndjson", "--failed", "--under", fmt.Sprint(os.Getpid()))
 	named, _ := startWatch(t, "watch", "-o", "ndjson", "--event", "exec", "--match", "family.* sel-b", "--count", "1")
 	runFamily(t, "sel-a", "sel-b")
