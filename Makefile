@@ -20,21 +20,19 @@ TEST_USER ?= nobody
 # How long `make fuzz` spends on each target.
 FUZZTIME ?= 30s
 
-# The product, and the side-by-side measurements, a module of its own.
-MODULES := . $(patsubst %/go.mod,%,$(wildcard bench/go.mod))
+# The product, and modules of their own: the side-by-side measurements, what makes
+# packages, and what stands in for others in tests.
+MODULES := . bench packaging tools/chdb tools/otelcol
 TOOL     = go tool -modfile=$(CURDIR)/tools/go.mod
 
 # amd64 is what everything else runs on. arm64 is the other one supported;
 # 386 finds what only holds for 64-bit words.
 CROSS := arm64 386
 
-# -count=1: what the kernel did last time says nothing about now.
-GOTEST := go test -count=1 -timeout=10m
-
-.PHONY: check generate fmt mod vet lint cross test-bench test-root test-user test-kernels fuzz bench clean
+.PHONY: check generate page test-page fmt mod vet lint cross test-bench test-root test-user test-kernels fuzz packages bench clean
 
 # The tests come last, so that the last lines are theirs.
-check: generate fmt mod vet lint cross test-bench test-root test-user
+check: generate page fmt mod vet lint cross test-bench test-page test-root test-user
 	@if (( $$(id -u) != 0 )); then \
 		echo 'make check: not root: test-root was left out. Everything: sudo env "PATH=$$PATH" make check'; \
 	fi
@@ -53,6 +51,31 @@ generate:
 		echo 'make generate: CI must have clang 14' >&2; exit 1; \
 	else \
 		echo 'make generate: no clang 14, so left out: whether the BPF objects are as the source makes them'; \
+	fi
+
+# The committed page is what Vite makes of web/src, and its tests, in Chromium
+# against a daemon of their own. Both need `npm ci --ignore-scripts --prefix web`.
+page:
+	@if [[ -d web/node_modules ]]; then \
+		echo 'npm run build (web)'; \
+		committed=$$(find web/dist -type f | LC_ALL=C sort | xargs sha256sum); \
+		npm run --silent --prefix web build >/dev/null; \
+		if [[ $$committed != $$(find web/dist -type f | LC_ALL=C sort | xargs sha256sum) ]]; then \
+			echo 'web/dist: not what the source makes: commit it as it is now' >&2; exit 1; \
+		fi; \
+	elif [[ $${CI:-} == true ]]; then \
+		echo 'make page: CI must have web/node_modules' >&2; exit 1; \
+	else \
+		echo 'make page: no web/node_modules, so left out: whether the page is as the source makes it'; \
+	fi
+
+test-page:
+	@if [[ -d web/node_modules ]]; then \
+		echo 'npm test (web)'; npm test --silent --prefix web; \
+	elif [[ $${CI:-} == true ]]; then \
+		echo 'make test-page: CI must have web/node_modules' >&2; exit 1; \
+	else \
+		echo 'make test-page: no web/node_modules, so left out: the tests of the page'; \
 	fi
 
 fmt:
@@ -88,13 +111,13 @@ cross:
 test-bench:
 	for m in $(filter-out .,$(MODULES)); do \
 		go -C $$m build -o /dev/null ./...; \
-		(cd $$m && LINEAGE_MUST_RUN=$$( (( $$(id -u) == 0 )) && echo '$(LINEAGE_MUST_RUN)') $(GOTEST) ./...); \
+		(cd $$m && LINEAGE_MUST_RUN=$$( (( $$(id -u) == 0 )) && echo '$(LINEAGE_MUST_RUN)') go test -count=1 -timeout=30m ./...); \
 	done
 
 test-root:
 	@if (( $$(id -u) == 0 )); then \
-		echo '$(GOTEST) -race ./... (as root)'; \
-		CGO_ENABLED=1 LINEAGE_MUST_RUN='$(LINEAGE_MUST_RUN)' $(GOTEST) -race ./...; \
+		echo 'tools/test -race (as root)'; \
+		CGO_ENABLED=1 LINEAGE_MUST_RUN='$(LINEAGE_MUST_RUN)' tools/test -race; \
 	elif [[ $${CI:-} == true ]]; then \
 		echo 'make test-root: CI must run as root' >&2; exit 1; \
 	else \
@@ -103,10 +126,10 @@ test-root:
 
 test-user:
 	@if (( $$(id -u) == 0 )); then \
-		echo '$(GOTEST) ./... (as $(TEST_USER))'; \
-		LINEAGE_MUST_RUN='$(LINEAGE_MUST_RUN_USER)' tools/as-user '$(TEST_USER)' $(GOTEST) ./...; \
+		echo 'tools/test (as $(TEST_USER))'; \
+		LINEAGE_MUST_RUN='$(LINEAGE_MUST_RUN_USER)' tools/as-user '$(TEST_USER)' tools/test; \
 	else \
-		LINEAGE_MUST_RUN='$(LINEAGE_MUST_RUN_USER)' $(GOTEST) ./...; \
+		LINEAGE_MUST_RUN='$(LINEAGE_MUST_RUN_USER)' tools/test; \
 	fi
 
 # The sources' tests on Debian's 6.1 and 6.12 kernels, in qemu: see its head.
@@ -122,6 +145,10 @@ fuzz:
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime '$(FUZZTIME)' $$pkg; \
 		done; \
 	done
+
+# The archives and packages of a release, in dist.
+packages:
+	go run github.com/goreleaser/goreleaser/v2@v2.12.7 release --snapshot --clean
 
 # The table of lineage beside its peers. As root, for all its rows.
 bench:

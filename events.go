@@ -1,10 +1,12 @@
 package lineage
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/proclineage/lineage/process"
 )
@@ -22,15 +24,18 @@ type Event struct {
 	// Process is what is known of the process right after. Of a Loss it is
 	// empty.
 	Process process.Process
-	// Adopter is, of an Exited, who has the children that were left, zero
-	// where that is not known.
+	// Adopter is, of an Exited, who was to have the children that were left when
+	// it was told, zero where that is not known. The kernel gives them away a
+	// little later: until a child is read, its parent is inferred.
 	Adopter process.ID
-	// From is, of a Moved, the cgroups that the process was in before.
+	// From is, of a Moved, the cgroups that the process was in before, empty
+	// where that is not known.
 	From process.Cgroup
 	// Chain is the process's creator, the creator of that one and so on, as
 	// [Tree.Lineage] has them, as they are right after. A Link with an Unknown
 	// evidence is a gap: the earliest known parent of the one before it, and
-	// not known to be its creator. With ChainCut there are more above.
+	// not known to be its creator. With ChainCut there are more above. The
+	// slice is shared with other events and must not be changed.
 	Chain    []process.Ancestor
 	ChainCut bool
 }
@@ -38,21 +43,19 @@ type Event struct {
 // maxChain is the most that Event.Chain has.
 const maxChain = 128
 
-// eventQueue is the most events that wait for one reader, and keptQueue those
-// whose room is kept.
-const (
-	eventQueue = 1 << 16
-	keptQueue  = 1 << 10
-)
-
 // Events returns a channel of everything that happens to processes from the
 // call on, in the order in which it happened, a parent's fork before its
 // child's. It needs a live source, without which it fails with
 // [ErrUnsupported], and a [Tree.Run]: what Run takes in every 10 ms is sent.
 //
-// A reader that falls behind by 65,536 events gets a Loss instead of what
-// comes after until it has caught up, and slows nobody else. The channel is
-// closed when ctx ends, with the tree, and when no live source is left.
+// What waits for a reader takes at most 16 MiB, which is room for some 23,000
+// events; the chains and commands that events have in common count once. A
+// reader that falls behind by more gets a Loss instead of what comes after until
+// it has caught up, and slows nobody else.
+//
+// When ctx ends, what has happened by then is still sent, to who goes on reading,
+// and then the channel is closed. It is also closed with the tree, and when no live
+// source is left.
 func (t *Tree) Events(ctx context.Context) (<-chan Event, error) {
 	if t.closed.Load() {
 		return nil, ErrClosed
@@ -60,23 +63,36 @@ func (t *Tree) Events(ctx context.Context) (<-chan Event, error) {
 	if t.live.Load() == nil {
 		return nil, fmt.Errorf("source %s tells of nothing that happens: %w", t.Source().Name, ErrUnsupported)
 	}
+	t.drain() // what happened before the call
 	ctx, cancel := context.WithCancel(ctx)
 	s := &subscriber{cancel: cancel, more: make(chan struct{}, 1), out: make(chan Event)}
 	t.mu.Lock()
-	if t.live.Load() == nil || t.closed.Load() { // since it was looked at
+	if t.closed.Load() { // since it was looked at
+		t.mu.Unlock()
+		cancel()
+		return nil, ErrClosed
+	}
+	if t.live.Load() == nil { // as well
 		s.over = true
 		s.wake()
 	}
 	t.subscribers = append(t.subscribers, s)
+	t.telling.Add(1)
 	t.subscribed.Store(int32(len(t.subscribers)))
 	t.mu.Unlock()
 	go func() {
-		s.send(ctx)
+		held := s.send(ctx)
+		t.drain() // what has happened by then
 		t.mu.Lock()
 		t.subscribers = slices.DeleteFunc(t.subscribers, func(o *subscriber) bool { return o == s })
 		t.subscribed.Store(int32(len(t.subscribers)))
+		if len(t.subscribers) == 0 {
+			t.chains = chains{}
+		}
 		t.mu.Unlock()
+		t.telling.Done()
 		cancel()
+		s.sendRest(held)
 		close(s.out)
 	}()
 	return s.out, nil
@@ -89,21 +105,28 @@ type subscriber struct {
 	out    chan Event
 
 	mu    sync.Mutex
-	queue []Event
+	queue eventQueue
 	last  process.Instant // the Time of the last event in queue, or sent
 	lost  process.Instant // the Time of the last that had no room, zero for none
 	over  bool            // nothing comes any more
 }
 
 // push hands an event to the reader, or notes that it had no room.
-func (s *subscriber) push(e Event) {
+func (s *subscriber) push(e *Event) {
 	s.mu.Lock()
-	if len(s.queue) < eventQueue && s.lost == 0 {
-		s.queue = append(s.queue, e)
+	if s.lost == 0 && s.queue.add(e) {
 		s.last = e.Time
 	} else {
 		s.lost = max(s.lost, e.Time)
 	}
+	s.mu.Unlock()
+	s.wake()
+}
+
+// lose notes that events until the instant were lost.
+func (s *subscriber) lose(until process.Instant) {
+	s.mu.Lock()
+	s.lost = max(s.lost, until)
 	s.mu.Unlock()
 	s.wake()
 }
@@ -115,38 +138,56 @@ func (s *subscriber) wake() {
 	}
 }
 
-// take returns what has come since the last call, in place of batch.
-func (s *subscriber) take(batch []Event) (next []Event, over bool) {
+// next returns what is to be sent next, nil where nothing is yet.
+func (s *subscriber) next() (e *Event, over bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	clear(batch)
-	next, s.queue = s.queue, batch[:0]
-	if cap(s.queue) > keptQueue {
-		s.queue = nil
-	}
-	if s.lost != 0 {
-		next = append(next, Event{Kind: process.Loss, Since: s.last, Time: s.lost})
+	if e = s.queue.pop(); e == nil && s.lost != 0 {
+		e = &Event{Kind: process.Loss, Since: s.last, Time: s.lost}
 		s.last, s.lost = s.lost, 0
 	}
-	return next, s.over
+	return e, s.over
 }
 
-// send sends what is pushed until ctx ends or nothing comes any more.
-func (s *subscriber) send(ctx context.Context) {
-	var batch []Event
-	for over := false; !over; {
-		select {
-		case <-ctx.Done():
-			return
-		case <-s.more:
-		}
-		batch, over = s.take(batch)
-		for _, e := range batch {
+// send sends what is pushed until ctx ends or nothing comes any more. It returns
+// what it was about to send then.
+func (s *subscriber) send(ctx context.Context) (held *Event) {
+	for {
+		e, over := s.next()
+		switch {
+		case e != nil:
 			select {
 			case <-ctx.Done():
-				return
-			case s.out <- e:
+				return e
+			case s.out <- *e:
 			}
+		case over:
+			return nil
+		default:
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-s.more:
+			}
+		}
+	}
+}
+
+// abandoned is how long a reader may take for one event, after its context has
+// ended, before it is taken for one that reads no more.
+const abandoned = time.Second
+
+// sendRest sends e, where there is such, and what is left once nothing is pushed any
+// more.
+func (s *subscriber) sendRest(e *Event) {
+	if e == nil {
+		e, _ = s.next()
+	}
+	for ; e != nil; e, _ = s.next() {
+		select {
+		case s.out <- *e:
+		case <-time.After(abandoned):
+			return
 		}
 	}
 }
@@ -169,21 +210,26 @@ func (t *Tree) interrupt(end bool) {
 // the readers of events. What a live source has read besides is no event of
 // its own. t.mu is held.
 func (t *Tree) applyAndPublish(e *process.Event) {
-	if len(t.subscribers) == 0 {
+	if len(t.subscribers) == 0 || e.Kind == process.Seen {
 		t.table.Apply(e)
 		return
 	}
-	before := t.table.ByID(e.ID)
-	event := Event{Kind: e.Kind, Time: e.Time, Since: e.Since, Adopter: e.Adopter}
-	event.Process.ID = e.ID
-	if before != 0 {
-		t.describe(&event, before)
-		event.From = event.Process.Cgroup
+	if e.Kind == process.Loss {
+		t.table.Apply(e)
+		if !e.Renamed { // else what was dropped is nothing
+			t.publish(&Event{Kind: e.Kind, Time: e.Time, Since: e.Since})
+		}
+		return
 	}
-	ended := event.Process.State == process.Ended || event.Process.Exit.Evidence == process.Observed
+	event := &Event{Kind: e.Kind, Time: e.Time, Adopter: e.Adopter}
+	event.Process.ID = e.ID
+	if r := t.table.ByID(e.ID); r != 0 {
+		t.describe(event, r)
+	}
+	before := event.Process
 	t.table.Apply(e)
 	if r := t.table.ByID(e.ID); r != 0 {
-		t.describe(&event, r)
+		t.describe(event, r)
 	} else { // with a short retention what has ended is forgotten at once
 		event.Process.State = process.Ended
 		event.Process.Exit = process.Exit{Evidence: process.Scanned, At: e.Time}
@@ -192,21 +238,18 @@ func (t *Tree) applyAndPublish(e *process.Event) {
 		}
 	}
 	switch e.Kind {
-	case process.Seen:
-		return
 	case process.Exited, process.Gone:
-		if ended {
+		if before.State == process.Ended || before.Exit.Evidence == process.Observed {
 			return // no news
 		}
-	case process.Loss:
-		if e.Renamed {
-			return // what was dropped is nothing
+	case process.Moved:
+		if was := before.Cgroup; before.Evidence != process.Unknown && !t.reread[e.ID] {
+			if was.Membership != "" && was.Membership == event.Process.Cgroup.Membership {
+				return // to where it was, or run by another thread there
+			}
+			event.From = was
 		}
-		event.Process = process.Process{}
-	case process.Fork, process.Exec, process.Moved:
-	}
-	if e.Kind != process.Moved {
-		event.From = process.Cgroup{}
+	case process.Fork, process.Exec, process.Seen, process.Loss:
 	}
 	t.publish(event)
 }
@@ -216,64 +259,129 @@ func (t *Tree) describe(e *Event, r process.Ref) {
 	e.Process = t.table.Process(r)
 	chain, cut := t.table.AppendChain(t.chain[:0], r, maxChain)
 	t.chain = chain
-	e.Chain, e.ChainCut = slices.Clone(chain), cut
+	e.Chain, e.ChainCut = t.chains.share(chain), cut
+}
+
+// chains is those that events had last, by the PID of their first.
+type chains [64][]process.Ancestor
+
+// share returns a copy of the chain, the same one where an event has an equal
+// one: the children of one process have.
+func (c *chains) share(chain []process.Ancestor) []process.Ancestor {
+	if len(chain) == 0 {
+		return nil
+	}
+	last := &c[uint(chain[0].ID.PID)%uint(len(c))]
+	if !slices.Equal(*last, chain) {
+		*last = slices.Clone(chain)
+	}
+	return *last
 }
 
 // publish hands an event to all readers, or keeps it until a scan has told what
 // it has found. t.mu is held.
-func (t *Tree) publish(e Event) {
-	if t.scans > 0 && len(t.kept) < eventQueue {
-		t.kept = append(t.kept, e)
-		return
+func (t *Tree) publish(e *Event) {
+	switch {
+	case !t.keeping:
+		t.send(e)
+	case t.keptLost != 0 || !t.kept.add(e):
+		t.keptLost = max(t.keptLost, e.Time)
 	}
-	t.send(e)
 }
 
-func (t *Tree) send(e Event) {
+func (t *Tree) send(e *Event) {
 	for _, s := range t.subscribers {
 		s.push(e)
 	}
 }
 
-// publishFound hands to the readers what a scan has found: that the processes
-// in found are there and that others are not; and then what has happened
-// meanwhile. t.mu is held.
-func (t *Tree) publishFound(found []process.ID, began process.Instant) {
-	told := make(map[process.ID]bool) // to have been born
-	for i := range t.kept {
-		if t.kept[i].Kind == process.Fork {
-			told[t.kept[i].Process.ID] = true
-		}
+// applyRead takes what a scan has read into memory. Where a process is in other
+// cgroups than was known, they may be those that it moves to by an event that is
+// yet to come. t.mu is held.
+func (t *Tree) applyRead(e *process.Event) {
+	if len(t.subscribers) == 0 {
+		t.table.Apply(e)
+		return
 	}
-	slices.SortFunc(found, func(a, b process.ID) int {
-		if a.Start < b.Start {
-			return -1
+	before := t.table.Cgroup(t.table.ByID(e.ID)).Membership
+	t.table.Apply(e)
+	if before != "" && before != t.table.Cgroup(t.table.ByID(e.ID)).Membership {
+		if t.reread == nil {
+			t.reread = make(map[process.ID]bool)
 		}
-		return 1
-	})
-	for _, id := range found {
-		r := t.table.ByID(id)
-		if r == 0 || told[id] {
-			continue
+		t.reread[e.ID] = true
+	}
+}
+
+// publishBatch is how many events are handed over before others may have the
+// lock.
+const publishBatch = 256
+
+// publishFound hands to the readers what a scan has found: that the processes
+// in found are there and that others are not. What happens meanwhile is kept.
+func (t *Tree) publishFound(found []process.ID, began process.Instant) {
+	if t.subscribed.Load() == 0 {
+		return
+	}
+	told := make(map[process.ID]bool) // to have been born
+	var gone []process.ID
+	t.mu.RLock()
+	for e := range t.kept.all() {
+		if e.Kind == process.Fork {
+			told[e.Process.ID] = true
 		}
-		e := Event{Kind: process.Seen, Time: began}
-		t.describe(&e, r)
-		t.send(e)
 	}
 	for r := range t.table.All() {
-		if p := t.table.Process(r); p.Exit.Evidence == process.Scanned && p.Exit.At == began && p.State == process.Ended {
-			e := Event{Kind: process.Gone, Time: began}
-			t.describe(&e, r)
-			t.send(e)
+		if t.table.State(r) != process.Ended {
+			continue
+		}
+		if p := t.table.Process(r); p.Exit.Evidence == process.Scanned && p.Exit.At == began {
+			gone = append(gone, p.ID)
+		}
+	}
+	t.mu.RUnlock()
+	found = slices.DeleteFunc(found, func(id process.ID) bool { return told[id] })
+	slices.SortFunc(found, func(a, b process.ID) int { // parents before their children
+		return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.PID, b.PID))
+	})
+	for _, news := range []struct {
+		kind process.Kind
+		ids  []process.ID
+	}{{process.Seen, found}, {process.Gone, gone}} {
+		for batch := range slices.Chunk(news.ids, publishBatch) {
+			t.mu.Lock()
+			for _, id := range batch {
+				if r := t.table.ByID(id); r != 0 {
+					e := &Event{Kind: news.kind, Time: began}
+					t.describe(e, r)
+					t.send(e)
+				}
+			}
+			t.mu.Unlock()
 		}
 	}
 }
 
-// release ends the keeping of events that publish began. t.mu is held.
+// release hands over what publish has kept and ends the keeping.
 func (t *Tree) release() {
-	t.scans--
-	for i := range t.kept {
-		t.send(t.kept[i])
+	for more := true; more; {
+		t.mu.Lock()
+		for range publishBatch {
+			e := t.kept.pop()
+			if more = e != nil; !more {
+				break
+			}
+			t.send(e)
+		}
+		if !more {
+			t.keeping, t.reread = false, nil
+			if t.keptLost != 0 {
+				for _, s := range t.subscribers {
+					s.lose(t.keptLost)
+				}
+				t.keptLost = 0
+			}
+		}
+		t.mu.Unlock()
 	}
-	t.kept = nil
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/proclineage/lineage"
 	"github.com/proclineage/lineage/cgroup"
+	"github.com/proclineage/lineage/container"
+	"github.com/proclineage/lineage/container/runtimes"
 )
 
 func Example() {
@@ -68,5 +70,30 @@ func ExampleTree_Processes() {
 		}
 	}
 	fmt.Println(len(all) > 0)
+	// Output: true
+}
+
+func ExampleTree_Container() {
+	sockets, err := runtimes.Open(runtimes.Find("/"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	names := container.Watch(container.NamesOptions{Runtimes: sockets})
+	defer names.Close()
+	tree, err := lineage.NewTree(lineage.Options{Containers: names})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer tree.Close()
+	self, err := tree.Process(os.Getpid())
+	if err != nil {
+		log.Fatal(err)
+	}
+	if where := tree.Container(&self); where.In() {
+		log.Println("in container", where.Container.String()) // as far as its runtime has answered
+	} else {
+		log.Println("on the host, in unit", where.Unit.Name)
+	}
+	fmt.Println(self.ID.PID == os.Getpid())
 	// Output: true
 }

@@ -17,17 +17,41 @@ const module = "github.com/proclineage/lineage"
 // ends in "/*" stands for the packages below it. What is not named here may
 // import nothing of the module.
 var imports = map[string][]string{
-	"process":            {},
-	"cgroup":             {},
-	"internal/linux":     {},
-	"source":             {"process"},
-	"source/*":           {"source", "process", "cgroup", "internal/linux"},
-	"":                   {"source", "source/*", "process", "cgroup", "internal/linux"},
-	"cmd/lineage":        {"", "process", "cgroup", "internal/linux", "source", "source/*"},
-	"internal/simkernel": {"process"},
+	"process":                    {},
+	"cgroup":                     {},
+	"internal/linux":             {},
+	"source":                     {"process"},
+	"source/*":                   {"source", "process", "cgroup", "internal/linux"},
+	"container":                  {"process", "cgroup"},
+	"container/*":                {"container", "container/internal/rpc", "cgroup"},
+	"container/internal/rpc":     {"container"},
+	"container/internal/rpctest": {}, // for tests alone
+	"container/runtimes":         {"container", "container/*", "cgroup"},
+	"":                           {"source", "source/*", "container", "process", "cgroup", "internal/linux"},
+	"otel":                       {"", "process", "cgroup", "container"},
+	"store":                      {"process"},
+	"store/*":                    {"store", "process", "internal/linuxtest"},
+	"ship":                       {"store", "process"},
+	"otlp":                       {"", "answer", "otel", "process", "container", "cgroup", "internal/linux"},
+	"redact":                     {},
+	"answer":                     {"", "store", "container", "process", "cgroup"},
+	"history":                    {"", "store", "redact", "container", "process", "cgroup", "internal/linux"},
+	"api":                        {"", "answer", "store", "redact", "record", "record/*", "container", "process", "cgroup", "internal/linux"},
+	"api/client":                 {"api", "answer", "store", "process"},
+	"web":                        {},
+	"daemon":                     {"", "api", "container", "history", "otlp", "redact", "ship", "store", "internal/linux"},
+	"record":                     {"process"},
+	"record/*":                   {"record", "record/internal/words", "process"},
+	"record/internal/words":      {"record", "process"},
+	"record/internal/chromium":   {"internal/linuxtest"},
+	"record/internal/recordtest": {"record", "process"},
+	"cmd/lineage":                {"", "answer", "api", "api/*", "daemon", "ship", "store", "store/*", "web", "record", "record/*", "container", "container/*", "process", "cgroup", "internal/linux", "source", "source/*"},
+	"internal/simkernel":         {"process"},
 	// For tests alone.
-	"internal/linuxtest": {"process", "cgroup"},
-	"source/sourcetest":  {"source", "process", "cgroup", "internal/linux", "internal/linuxtest"},
+	"internal/containertest":  {"process", "cgroup", "container", "internal/linuxtest"},
+	"internal/clickhousetest": {"internal/linuxtest"},
+	"internal/linuxtest":      {"process", "cgroup"},
+	"source/sourcetest":       {"source", "process", "cgroup", "internal/linux", "internal/linuxtest"},
 }
 
 // plain are the packages that import nothing but the standard library.
@@ -40,7 +64,7 @@ func TestImports(t *testing.T) {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && (file == "bench" || file == "tools" || d.Name() == "testdata" || file != "." && strings.HasPrefix(d.Name(), ".")):
+		case d.IsDir() && (file == "bench" || file == "packaging" || file == "tools" || d.Name() == "testdata" || file != "." && strings.HasPrefix(d.Name(), ".")):
 			return fs.SkipDir
 		case d.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go"):
 			return nil

@@ -155,10 +155,10 @@ func (t *Tree) follow(ctx context.Context) {
 		}
 		wait, cancel := context.WithTimeout(ctx, interval)
 		err := f.Wait(wait)
-		if err != nil && wait.Err() == nil {
+		cancel()
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 			t.fail(f, err)
 		}
-		cancel()
 		interval = min(2*interval, idleDrainInterval)
 		if f.Pending() || t.subscribed.Load() > 0 {
 			interval = drainInterval
@@ -204,6 +204,9 @@ func (t *Tree) iterate(ctx context.Context, f *feed, began process.Instant, emit
 	}
 	f.healed.Store(losses)
 	t.drain()
+	if f.exact {
+		t.adopt()
+	}
 	return nil
 }
 
@@ -231,7 +234,8 @@ func (t *Tree) addUnseen(listed []int, since process.Instant) error {
 }
 
 // reap looks at the processes that have ended and may hold their PID still:
-// the source tells when a process ends, not when its parent takes note.
+// the source tells when a process ends, not when its parent takes note. It also
+// reads the orphans: nor does it tell who has them.
 func (t *Tree) reap() {
 	var ended []process.ID
 	t.mu.RLock()
@@ -239,11 +243,36 @@ func (t *Tree) reap() {
 		ended = append(ended, t.table.ID(r))
 	}
 	t.mu.RUnlock()
+	defer t.adopt()
 	for _, id := range ended {
 		if errors.Is(unix.Kill(id.PID, 0), unix.ESRCH) {
 			t.gone(id)
 		} else if now, err := t.learn(id.PID); err == nil && !now.Same(id) || errors.Is(err, ErrNotFound) {
 			t.gone(id)
 		}
+	}
+}
+
+// adopt reads the orphans, and those that others find to be some meanwhile. It
+// takes in nothing itself: who ended by that would not be looked at any more.
+func (t *Tree) adopt() {
+	known := false
+	for range maxScans {
+		var orphans []int
+		t.mu.RLock()
+		for r := range t.table.All() {
+			if _, evidence := t.table.Parent(r); t.table.Orphan(r) && (!known || evidence == process.Inferred) {
+				orphans = append(orphans, t.table.ID(r).PID)
+			}
+		}
+		t.mu.RUnlock()
+		if len(orphans) == 0 {
+			return
+		}
+		for _, pid := range orphans {
+			// Who cannot be read has ended, or stays an orphan, and is shown as such.
+			_, _ = t.learn(pid)
+		}
+		known = true // where the parent has not left them, it had not when they were read
 	}
 }

@@ -175,7 +175,10 @@ func TestCreatorsAreObserved(t *testing.T) {
 	}
 	b.Exit(0)
 	a.Wait(b)
-	for _, test := range []struct{ pid, parent int }{{sibling.PID, a.PID}, {child.PID, top.PID}} {
+	for _, test := range []struct {
+		pid, parent int
+		evidence    process.Evidence
+	}{{sibling.PID, a.PID, process.Observed}, {child.PID, top.PID, process.Scanned}} {
 		p, err := tree.Process(test.pid)
 		if err != nil {
 			t.Fatal(err)
@@ -183,8 +186,8 @@ func TestCreatorsAreObserved(t *testing.T) {
 		if want := (process.Link{ID: of.ID, Evidence: process.Observed}); p.Creator != want {
 			t.Errorf("creator %v, want %v", p.Creator, want)
 		}
-		if p.Parent.ID.PID != test.parent || p.Parent.Evidence != process.Observed {
-			t.Errorf("parent %v, want %d, observed", p.Parent, test.parent)
+		if p.Parent.ID.PID != test.parent || p.Parent.Evidence != test.evidence {
+			t.Errorf("parent %v, want %d, %v", p.Parent, test.parent, test.evidence)
 		}
 		steps, err := tree.Lineage(test.pid)
 		if err != nil || len(steps) < 4 {
@@ -317,5 +320,19 @@ func TestFallBack(t *testing.T) {
 	}
 	if _, err := openTree(Options{Source: "refused"}, []kind{refused}); !errors.Is(err, ErrPermission) {
 		t.Errorf("%v, want ErrPermission", err)
+	}
+}
+
+// A buffer that no source can have is refused, and leads to no worse source.
+func TestTooLargeBuffer(t *testing.T) {
+	for _, name := range []string{"", bpf.Name, procfs.Name} {
+		tree, err := NewTree(Options{Source: name, Buffer: MaxBuffer + 1})
+		if err == nil || !strings.Contains(err.Error(), "at most 1073741824") {
+			t.Errorf("%q: %v, want an error that says how large it may be", name, err)
+		}
+		if tree != nil {
+			t.Errorf("%q: a tree of source %s", name, tree.Source().Name)
+			tree.Close()
+		}
 	}
 }

@@ -163,7 +163,8 @@ func TestHiddenFromScans(t *testing.T) {
 		inside := exec.Command("/proc/self/exe", "-test.run=^TestHiddenFromScans$")
 		inside.Env = append(os.Environ(), mark+"=1")
 		inside.ExtraFiles = []*os.File{mount}
-		inside.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		nobodyElse := uint32(1<<30 + os.Getpid()) // has a process
+		inside.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobodyElse, Gid: nobody}}
 		out, err := inside.CombinedOutput()
 		if err != nil || !strings.Contains(string(out), "processes 1 true children 0 true") {
 			t.Errorf("%s: %v, %s", hide, err, out)

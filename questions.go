@@ -196,7 +196,7 @@ func (t *Tree) appendChain(dst []process.Process, w *walk, q subject, depth int)
 }
 
 // collect appends the processes of w.links for as long as memory has each as
-// the parent of the one before.
+// the parent of the one before, and knows whose child it is itself.
 func (t *Tree) collect(dst []process.Process, w *walk) []process.Process {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -205,7 +205,11 @@ func (t *Tree) collect(dst []process.Process, w *walk) []process.Process {
 		if r == 0 || i > 0 && dst[len(dst)-1].Parent.ID != t.table.ID(r) {
 			return dst
 		}
-		dst = append(dst, t.table.Process(r))
+		p := t.table.Process(r)
+		if p.Parent.Evidence == process.Inferred && p.State != process.Ended {
+			return dst // an orphan since
+		}
+		dst = append(dst, p)
 	}
 	return dst
 }
@@ -249,7 +253,7 @@ func (t *Tree) appendLineage(dst []process.Step, q subject) ([]process.Step, err
 	if errors.Is(err, errLastParent) {
 		err = nil // the lineage shows it as a gap
 	}
-	for range maxTries {
+	for tries := range maxTries {
 		t.mu.RLock()
 		r := t.table.ByID(w.links[0].id)
 		if r == 0 {
@@ -258,7 +262,7 @@ func (t *Tree) appendLineage(dst []process.Step, q subject) ([]process.Step, err
 		}
 		dst = t.table.AppendLineage(dst[:n], r)
 		t.mu.RUnlock()
-		if exact || !t.outdated(w, dst[n:]) {
+		if exact && !t.orphaned(dst[n:], tries == 0) || !exact && !t.outdated(w, dst[n:]) {
 			break
 		}
 	}
@@ -273,6 +277,29 @@ func (t *Tree) outdated(w *walk, steps []process.Step) bool {
 		p := &steps[i].Process
 		current := slices.ContainsFunc(w.links, func(l link) bool { return l.id == p.ID && l.state == p.State })
 		if (!current || p.State == process.Zombie) && t.recheck(p.ID) {
+			changed = true
+		}
+	}
+	return changed
+}
+
+// orphaned reads those of the steps of a lineage of which the source leaves
+// something out: the orphans, and those that end. It reports whether memory has
+// changed. After the first time an orphan whose parent has not left it is known.
+func (t *Tree) orphaned(steps []process.Step, first bool) (changed bool) {
+	for i := range steps {
+		p := &steps[i].Process
+		t.mu.RLock()
+		r := t.table.ByID(p.ID)
+		_, evidence := t.table.Parent(r)
+		orphan := t.table.Orphan(r) && (first || evidence == process.Inferred)
+		dying := t.table.Dying(r)
+		t.mu.RUnlock()
+		if orphan {
+			id, err := t.learn(p.ID.PID)
+			changed = changed || err == nil && id.Same(p.ID)
+		}
+		if dying && t.recheck(p.ID) {
 			changed = true
 		}
 	}
@@ -403,14 +430,23 @@ func (t *Tree) appendWhere(dst []process.Process, keep func(process.Ref) bool) (
 	if partial != nil && !errors.Is(partial, ErrIncomplete) {
 		return dst, partial
 	}
-	n := len(dst)
+	// A Process is too large to be moved for an order.
+	type place struct {
+		pid int
+		ref process.Ref
+	}
+	var found []place
 	t.mu.RLock()
+	defer t.mu.RUnlock()
 	for r := range t.table.All() {
 		if there(t.table.State(r)) && keep(r) {
-			dst = append(dst, t.table.Process(r))
+			found = append(found, place{t.table.ID(r).PID, r})
 		}
 	}
-	t.mu.RUnlock()
-	slices.SortFunc(dst[n:], func(a, b process.Process) int { return a.ID.PID - b.ID.PID })
+	slices.SortFunc(found, func(a, b place) int { return a.pid - b.pid })
+	dst = slices.Grow(dst, len(found))
+	for _, p := range found {
+		dst = append(dst, t.table.Process(p.ref))
+	}
 	return dst, partial
 }

@@ -52,7 +52,7 @@ func TestReadmeCommands(t *testing.T) {
 		if command == "go test ./..." {
 			continue // this is it
 		}
-		run := exec.Command("bash", "-c", strings.ReplaceAll(command, "bin/lineage", bin+"/lineage"))
+		run := exec.Command("bash", "-c", strings.ReplaceAll(command, "bin/lineage", bin+"/lineage")+"\nexit $?") // so that bash stays, and is found
 		var stderr bytes.Buffer
 		run.Stderr = &stderr
 		out, err := run.Output()

@@ -30,7 +30,7 @@ func (t *Tree) scan(ctx context.Context, since process.Instant) error {
 		tell   = f != nil && (f.healed.Load() != 0 || f.successor)
 	)
 	t.mu.Lock()
-	t.scans++
+	t.keeping = true
 	t.mu.Unlock()
 	emit := func(e *process.Event) {
 		if !e.NoParent && !e.Parent.Known() {
@@ -40,7 +40,7 @@ func (t *Tree) scan(ctx context.Context, since process.Instant) error {
 		if tell && len(t.subscribers) > 0 && t.table.State(t.table.ByID(e.ID)) == process.Unseen {
 			found = append(found, e.ID)
 		}
-		t.table.Apply(e)
+		t.applyRead(e)
 		t.mu.Unlock()
 	}
 	var err error
@@ -49,12 +49,10 @@ func (t *Tree) scan(ctx context.Context, since process.Instant) error {
 	} else if err = t.reader.Scan(ctx, emit); err == nil {
 		t.endUnseen(began)
 	}
-	t.mu.Lock()
 	if tell && err == nil {
 		t.publishFound(found, began)
 	}
 	t.release()
-	t.mu.Unlock()
 	if err != nil {
 		return err
 	}

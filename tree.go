@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/proclineage/lineage/container"
 	"github.com/proclineage/lineage/internal/linux"
 	"github.com/proclineage/lineage/process"
 	"github.com/proclineage/lineage/source"
@@ -42,13 +43,20 @@ type Options struct {
 	Source string
 	// Buffer is the size in bytes of the buffer between the kernel and a
 	// live source (bpf, cnproc). Zero means what that source says; more lets
-	// the program stall for longer before events are lost.
+	// the program stall for longer before events are lost. It may be at most
+	// MaxBuffer.
 	Buffer int
 	// Retention says how long ended processes are kept.
 	Retention process.Retention
+	// Containers has the names of containers. Without it they are told by
+	// their IDs alone.
+	Containers container.Resolver
 }
 
 func (o *Options) auto() bool { return o.Source == "" || o.Source == "auto" }
+
+// MaxBuffer is the most that Options.Buffer may be: 1 GiB.
+const MaxBuffer = 1 << 30
 
 // DefaultMaxUpdateInterval is the MaxUpdateInterval of zero [Options].
 const DefaultMaxUpdateInterval = 10 * time.Second
@@ -89,14 +97,22 @@ type Tree struct {
 	hand        process.Ref // where the sweep over the known processes stands
 	subscribers []*subscriber
 	chain       []process.Ancestor // room for one
-	scans       int                // that are to be told of before what is kept
-	kept        []Event
+	chains      chains
+	keeping     bool                // a scan is to be told of before what happens
+	kept        eventQueue          // what has happened
+	keptLost    process.Instant     // the Time of the last that had no room there
+	reread      map[process.ID]bool // whose cgroups the scan found to be others
 
 	subscribed atomic.Int32 // the number of subscribers
 
 	scanning sync.Mutex      // one scan at a time; it guards these two
 	scanned  process.Instant // when the last whole scan began
 	partial  error           // why that one could not see all, or nil
+
+	running sync.WaitGroup  // the calls of Run; choosing guards its Add
+	telling sync.WaitGroup  // the readers of events, while they may drain
+	stopped context.Context // which ends them
+	endRuns context.CancelFunc
 
 	update  chan struct{} // holds the one request for a full update
 	heal    chan struct{} // holds the one request to make good what was lost
@@ -106,7 +122,9 @@ type Tree struct {
 
 // NewTree returns a tree. With the bpf source, whose programs take some 100 ms
 // to load, it knows all processes that there are, and from then on misses none;
-// with another one it has read nothing yet.
+// with another one it has read nothing yet. It must be closed when it is no
+// longer needed: with the bpf source, programs of the kernel's, some 8 MiB of
+// memory and descriptors are held until then, whoever has forgotten the tree.
 //
 // The error wraps [procfs.ErrNotProcfs] or [procfs.ErrForeignNamespace] where
 // ProcPath is of no use, and [ErrUnsupported] or [fs.ErrPermission] where the
@@ -116,6 +134,9 @@ func NewTree(o Options) (*Tree, error) { return openTree(o, kinds) }
 func openTree(o Options, kinds []kind) (*Tree, error) {
 	if o.Source != procfs.Name && !o.auto() && !slices.ContainsFunc(kinds, func(k kind) bool { return k.name == o.Source }) {
 		return nil, fmt.Errorf("source %q: %w; there are bpf, cnproc and procfs, and auto for the best that works", o.Source, ErrUnsupported)
+	}
+	if o.Buffer > MaxBuffer { // else the best source were passed over for it
+		return nil, fmt.Errorf("a buffer of %d bytes: at most %d", o.Buffer, MaxBuffer)
 	}
 	proc, err := procfs.Open(procfs.Options{Path: o.ProcPath})
 	if err != nil {
@@ -139,6 +160,7 @@ func openTree(o Options, kinds []kind) (*Tree, error) {
 		t.every = DefaultMaxUpdateInterval
 	}
 	t.walks.New = func() any { return new(walk) }
+	t.stopped, t.endRuns = context.WithCancel(context.Background())
 	if err := t.begin(); err != nil {
 		_ = t.Close()
 		return nil, err
@@ -170,18 +192,24 @@ func (t *Tree) begin() error {
 	return err
 }
 
-// Close frees what the tree holds. Questions fail with [ErrClosed] from then
-// on; Close must not be called while one is being answered or [Tree.Run] has
-// not returned.
+// Close ends [Tree.Run], waits until it has returned, and frees what the tree
+// holds. Questions fail with [ErrClosed] from then on; Close must not be called
+// while one is being answered.
 func (t *Tree) Close() error {
-	if t.closed.Swap(true) {
+	t.choosing.Lock()
+	closed := t.closed.Swap(true)
+	t.choosing.Unlock()
+	if closed {
 		return ErrClosed
 	}
+	t.endRuns()
+	t.running.Wait()
 	t.mu.Lock()
 	for _, s := range t.subscribers {
 		s.cancel()
 	}
 	t.mu.Unlock()
+	t.telling.Wait()
 	errs := []error{t.proc.Close()}
 	for _, f := range t.feeds {
 		errs = append(errs, f.Close())
@@ -246,8 +274,8 @@ func (t *Tree) Time(i process.Instant) time.Time {
 // now returns the present instant on the boot clock.
 func now() process.Instant { return process.Instant(linux.Boottime()) }
 
-// Run keeps the memory of the tree in step with the host until ctx ends, and
-// then returns nil.
+// Run keeps the memory of the tree in step with the host until ctx ends or the
+// tree is closed, and then returns nil.
 //
 // With a live source it takes in what has happened every 10 ms, less often
 // while nothing happens and nobody reads [Tree.Events], and has the source tell
@@ -259,9 +287,19 @@ func now() process.Instant { return process.Instant(linux.Boottime()) }
 //
 // One Run at a time is enough; with more, each does a part of the work.
 func (t *Tree) Run(ctx context.Context) error {
-	if t.closed.Load() {
+	t.choosing.Lock()
+	closed := t.closed.Load()
+	if !closed {
+		t.running.Add(1)
+	}
+	t.choosing.Unlock()
+	if closed {
 		return ErrClosed
 	}
+	defer t.running.Done()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(t.stopped, cancel)()
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() { t.follow(ctx) })

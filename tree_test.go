@@ -18,6 +18,7 @@ import (
 	"github.com/proclineage/lineage/cgroup"
 	"github.com/proclineage/lineage/internal/linuxtest"
 	"github.com/proclineage/lineage/process"
+	"github.com/proclineage/lineage/source/bpf"
 	"github.com/proclineage/lineage/source/procfs"
 )
 
@@ -267,4 +268,34 @@ func TestForeignProc(t *testing.T) {
 			t.Errorf("%v, %s", err, out)
 		}
 	})
+}
+
+func TestCloseEndsRun(t *testing.T) {
+	for _, name := range []string{bpf.Name, procfs.Name} {
+		t.Run(name, func(t *testing.T) {
+			if name == bpf.Name {
+				linuxtest.Need(t, linuxtest.BPF)
+			}
+			tree, err := NewTree(Options{Source: name})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ended := make(chan error, 1)
+			go func() { ended <- tree.Run(t.Context()) }()
+			a := linuxtest.Start(t).Fork()
+			if _, err := a.Churn(100, 0); err != nil { // for Run to be at work
+				t.Fatal(err)
+			}
+			if err := tree.Close(); err != nil {
+				t.Error(err)
+			}
+			// A Run that came too late is refused.
+			if err := <-ended; err != nil && !errors.Is(err, ErrClosed) {
+				t.Errorf("Run of a tree that is closed meanwhile: %v", err)
+			}
+			if err := tree.Run(t.Context()); !errors.Is(err, ErrClosed) {
+				t.Errorf("Run of a closed tree: %v", err)
+			}
+		})
+	}
 }

@@ -20,7 +20,12 @@ import (
 //
 // Where the source is exact, all of this is for what it leaves out: it has told
 // of every change before the system call that made it returned, so what memory
-// has after a drain held at some instant of the call.
+// has after a drain held at some instant of the call. It leaves out when a
+// process that ends gives its children away, and to whom: it tells of the end
+// before (sched_process_exit), and the kernel may need long between the two. So
+// an orphan is read when a question comes to it. That settles whose it is, but
+// where its parent has not got so far: then every question checks the chain,
+// until another one is found to be the parent.
 //
 // An edge is learnt by reading who holds the parent's PID and then asking the
 // child again for its parent. What holds the PID by then is what was read:
@@ -67,6 +72,9 @@ type walk struct {
 	learn process.ID
 	// cut is why the chain goes no further although it is not whole.
 	cut error
+	// dying says that one in it, or the parent of the last, is: see
+	// [process.Table.Dying].
+	dying bool
 }
 
 // climb fills w with the chain from the subject up to the first process of the
@@ -86,6 +94,7 @@ func (t *Tree) climb(w *walk, q subject, depth int, fresh bool) error {
 }
 
 func (t *Tree) tryClimb(w *walk, q subject, depth int, fresh bool) error {
+	ended := false
 	for range maxTries {
 		exact := t.drain()
 		if err := t.load(w, q, depth); err != nil {
@@ -97,7 +106,7 @@ func (t *Tree) tryClimb(w *walk, q subject, depth int, fresh bool) error {
 			}
 			return w.cut
 		}
-		if w.learn.IsZero() || len(w.links) > 0 && fresh {
+		if w.learn.IsZero() || len(w.links) > 0 && fresh && !exact {
 			changed, err := t.verify(w, fresh)
 			if err != nil {
 				return err
@@ -119,7 +128,11 @@ func (t *Tree) tryClimb(w *walk, q subject, depth int, fresh bool) error {
 				return fmt.Errorf("%v: %w", q.id, ErrNotFound)
 			}
 			if t.ended(id) {
-				return about(q.pid, ErrNotFound) // which the source knew before it was read
+				if ended {
+					return about(q.pid, ErrNotFound) // which the source knew before it was read
+				}
+				ended = true // while it was read: it may have its PID still
+				continue
 			}
 			q.pid = id.PID // another one if it was the TID of a thread
 		case !id.Same(w.learn) && (err == nil || errors.Is(err, ErrNotFound)):
@@ -137,9 +150,10 @@ func (t *Tree) tryClimb(w *walk, q subject, depth int, fresh bool) error {
 }
 
 // told reports whether a source that is exact has told the whole chain. When a
-// zombie is reaped, no source tells.
+// zombie is reaped, no source tells, nor when one that has ended leaves its
+// children.
 func (w *walk) told() bool {
-	return w.learn.IsZero() && w.links[0].state != process.Zombie
+	return w.learn.IsZero() && w.links[0].state != process.Zombie && !w.dying
 }
 
 // learnGroups reads those in w of whom the source could not tell the cgroups,
@@ -188,7 +202,7 @@ func (t *Tree) load(w *walk, q subject, depth int) error {
 	if t.closed.Load() {
 		return ErrClosed
 	}
-	w.links, w.learn, w.cut = w.links[:0], process.ID{}, nil
+	w.links, w.learn, w.cut, w.dying = w.links[:0], process.ID{}, nil, false
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	r := t.find(q)
@@ -206,6 +220,10 @@ func (t *Tree) load(w *walk, q subject, depth int) error {
 			return nil
 		}
 		up, evidence := t.table.Parent(r)
+		if evidence == process.Inferred && l.state != process.Ended {
+			up, evidence = 0, process.Unknown // an orphan's, which has to be read
+		}
+		w.dying = w.dying || t.table.Dying(r) || t.table.Dying(up)
 		unknown := up == 0 && (evidence == process.Unknown || t.table.Process(r).Parent.ID.PID != 0)
 		switch {
 		case up != 0:

@@ -35,6 +35,11 @@ type order struct {
 	// Depth is how many ancestors the last of a chain is to have, up to the
 	// first process of the PID namespace.
 	Depth int
+	// Cgroups are those that the long chains are born in, one in each, if there
+	// are any. The head makes and removes them.
+	Cgroups *cgroups `json:",omitempty"`
+	// Length is how many processes the long chains have at least.
+	Length int
 }
 
 // A report is what the head has made.
@@ -61,6 +66,8 @@ func play() bool {
 		err = launch()
 	case readerRole:
 		err = read(os.Stdin, os.Stdout)
+	case daemonRole:
+		err = listen(os.Stdin, os.Stdout)
 	case headRole:
 		err = serve(os.Stdin, os.Stdout)
 	default:
@@ -113,7 +120,11 @@ func serve(from io.Reader, to io.Writer) error {
 		r.Error = err.Error()
 	}
 	err = errors.Join(json.NewEncoder(to).Encode(r), ended(in))
-	return errors.Join(err, endAll(r))
+	err = errors.Join(err, endAll(r))
+	if o.Cgroups != nil {
+		err = errors.Join(err, o.Cgroups.remove())
+	}
+	return err
 }
 
 // ended waits until nothing more can be read.
@@ -133,7 +144,7 @@ func populate(o order) (report, error) {
 	if r.Above, err = above(r.Head); err != nil {
 		return r, err
 	}
-	length := max(o.Depth-len(r.Above), 1)
+	length := max(o.Depth-len(r.Above), o.Length, 1)
 	if o.Processes > maxPopulation || o.Chains*length > o.Processes {
 		return r, fmt.Errorf("%d processes cannot have %d chains of %d", o.Processes, o.Chains, length)
 	}
@@ -158,15 +169,24 @@ func populate(o order) (report, error) {
 		if chains < o.Chains {
 			n = length
 		}
+		if o.Cgroups != nil && chains <= o.Chains {
+			if err = o.place(chains); err != nil {
+				break
+			}
+		}
 		if errno = cloneChain(s, uint64(made), uint64(n)); errno == 0 {
 			chains++
 			made += n
 		}
 	}
+	if o.Cgroups != nil {
+		err = errors.Join(err, o.Cgroups.enter(-1))
+	}
 	if err := done.Close(); err != nil {
 		return r, err
 	}
-	_, err = io.CopyN(io.Discard, ready, int64(chains))
+	_, readErr := io.CopyN(io.Discard, ready, int64(chains))
+	err = errors.Join(err, readErr)
 	if errno == 0 {
 		errno = syscall.Errno(s.failed)
 	}
@@ -191,6 +211,14 @@ func populate(o order) (report, error) {
 		}
 	}
 	return r, err
+}
+
+// place moves the head to where the chain with the number is to be born.
+func (o *order) place(chain int) error {
+	if chain == o.Chains {
+		return o.Cgroups.enter(-1)
+	}
+	return errors.Join(o.Cgroups.make(chain), o.Cgroups.enter(chain))
 }
 
 // endAll ends the children of the head, with whom those below them end, and

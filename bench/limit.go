@@ -35,6 +35,7 @@ type unit string
 const (
 	nanoseconds unit = "ns"
 	inBytes     unit = "bytes"
+	inMiB       unit = "MiB"
 )
 
 // met reports whether the limit was measured and kept: the median counts.
@@ -147,6 +148,8 @@ func (u unit) of(f float64) string {
 		return duration(f)
 	case inBytes:
 		return fmt.Sprintf("%.0f B", f)
+	case inMiB:
+		return fmt.Sprintf("%.0f MiB", f)
 	}
 	return number3(f)
 }

@@ -2,7 +2,7 @@
 // asks each contender the same questions about them in turn and prints one
 // table, and then the limits that lineage sets itself with what was measured.
 //
-//	go run . [-only peers,live,storms] [-processes 1000,20000] [-rounds N] [-quick] [-markdown | -json]
+//	go run . [-only peers,live,storms,containers,record] [-processes 1000,20000] [-rounds N] [-quick] [-markdown | -json]
 package main
 
 import (
@@ -48,12 +48,14 @@ func main() {
 
 // The parts of a run.
 const (
-	peersPart  = "peers"
-	livePart   = "live"
-	stormsPart = "storms"
+	peersPart      = "peers"
+	livePart       = "live"
+	stormsPart     = "storms"
+	containersPart = "containers"
+	recordPart     = "record"
 )
 
-var parts = []string{peersPart, livePart, stormsPart}
+var parts = []string{peersPart, livePart, stormsPart, containersPart, recordPart}
 
 // settings is what the flags say.
 type settings struct {
@@ -62,6 +64,7 @@ type settings struct {
 	rounds    int
 	often     int
 	storm     int
+	recorded  int
 	quick     bool
 	markdown  bool
 	json      bool
@@ -69,7 +72,7 @@ type settings struct {
 }
 
 func parse(args []string, stderr io.Writer) (settings, error) {
-	s := settings{only: parts, processes: []int{1000, 20000}, storm: 20000}
+	s := settings{only: parts, processes: []int{1000, 20000}, storm: 20000, recorded: 1_000_000}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.Func("processes", "how many processes to make, one `number` after the other with commas between (default 1000,20000)", func(text string) error {
@@ -83,7 +86,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 		}
 		return nil
 	})
-	f.Func("only", "which `parts` to make, with commas between: peers, the table of all contenders; live, what lineage is limited to with the bpf source; storms, what it takes of those who make processes (default all)", func(text string) error {
+	f.Func("only", "which `parts` to make, with commas between: peers, the table of all contenders; live, what lineage is limited to with the bpf source; storms, what it takes of those who make processes; containers, the command where all processes are in containers; record, what the recording of a command takes of it (default all)", func(text string) error {
 		s.only = strings.Split(text, ",")
 		for _, word := range s.only {
 			if !slices.Contains(parts, word) {
@@ -92,12 +95,12 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 		}
 		return nil
 	})
-	f.IntVar(&s.rounds, "rounds", 5, "how many `rounds` of scans to make; of storms there are twice as many, and half as many trees")
+	f.IntVar(&s.rounds, "rounds", 5, "how many `rounds` of scans and of trees by container to make; of storms there are twice as many, and half as many other trees")
 	f.IntVar(&s.often, "often", 40, "how many `rounds` of the short questions to make for one of the scans")
-	f.BoolVar(&s.quick, "quick", false, "200 processes, 2,000 in a storm, and 3 rounds, to see that it works")
+	f.BoolVar(&s.quick, "quick", false, "200 processes, 2,000 in a storm, 20,000 in one that is recorded, and 3 rounds, to see that it works")
 	f.BoolVar(&s.markdown, "markdown", false, "write the table for a document")
 	f.BoolVar(&s.json, "json", false, "write JSON")
-	f.StringVar(&s.command, "command", "", "the lineage `program` for the tree (default: built from this source)")
+	f.StringVar(&s.command, "command", "", "the lineage `program` for trees and containers (default: built from this source)")
 	if err := f.Parse(args); err != nil {
 		return s, err
 	}
@@ -105,7 +108,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 		return s, fmt.Errorf("%q: there are no arguments, only flags", f.Arg(0))
 	}
 	if s.quick {
-		s.processes, s.rounds, s.storm = []int{200}, 3, 2000
+		s.processes, s.rounds, s.storm, s.recorded = []int{200}, 3, 2000, 20000
 	}
 	if s.rounds < 1 || s.often < 1 {
 		return s, fmt.Errorf("-rounds %d -often %d: there must be one", s.rounds, s.often)
@@ -134,13 +137,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if slices.Contains(s.only, peersPart) {
-		program := s.command
-		if program == "" {
-			if program, err = build(ctx, dir); err != nil {
-				out.Notes = append(out.Notes, "lineage tree: "+err.Error())
-			}
+	program := s.command
+	needs := func(part string) bool { return part == peersPart || part == containersPart || part == recordPart }
+	if program == "" && slices.ContainsFunc(s.only, needs) {
+		if program, err = build(ctx, dir); err != nil {
+			out.Notes = append(out.Notes, "the lineage command: "+err.Error())
 		}
+	}
+	if slices.Contains(s.only, peersPart) {
 		for _, n := range s.processes {
 			tree := program
 			if n != most {
@@ -166,6 +170,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 			if err := out.storms(ctx, st, 2*s.rounds-1, progress); err != nil {
 				return err
 			}
+		}
+	}
+	if slices.Contains(s.only, containersPart) && program != "" {
+		if err := out.containers(ctx, dir, program, most, s.rounds, s.often*s.rounds, progress); err != nil {
+			return err
+		}
+	}
+	if slices.Contains(s.only, recordPart) && program != "" {
+		if err := out.records(ctx, dir, program, s.rounds, s.recorded, progress); err != nil {
+			return err
 		}
 	}
 	text := out.text()
@@ -223,16 +237,25 @@ func (s *sheaf) ask(ctx context.Context, n, rounds, short int, program string, p
 	return nil
 }
 
-// build builds the lineage command from the source that the bench is built of.
-func build(ctx context.Context, dir string) (string, error) {
+// source returns the folder of the source that the bench is built of.
+func source(ctx context.Context) (string, error) {
 	find := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/proclineage/lineage")
-	source, err := find.Output()
+	dir, err := find.Output()
 	if err != nil {
 		return "", fmt.Errorf("the source is found from the folder of the bench only: %w", err)
 	}
+	return strings.TrimSpace(string(dir)), nil
+}
+
+// build builds the lineage command from that source.
+func build(ctx context.Context, dir string) (string, error) {
+	from, err := source(ctx)
+	if err != nil {
+		return "", err
+	}
 	program := filepath.Join(dir, "lineage")
 	compile := exec.CommandContext(ctx, "go", "build", "-o", program, "./cmd/lineage")
-	compile.Dir = strings.TrimSpace(string(source))
+	compile.Dir = from
 	compile.Env = append(compile.Environ(), "CGO_ENABLED=0")
 	if text, err := compile.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w: %s", err, strings.TrimSpace(string(text)))

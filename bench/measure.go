@@ -45,6 +45,14 @@ type sample struct {
 	allocs, bytes uint64
 }
 
+func (s *sample) add(o sample) {
+	s.asked += o.asked
+	s.elapsed += o.elapsed
+	s.cpu += o.cpu
+	s.allocs += o.allocs
+	s.bytes += o.bytes
+}
+
 // measure asks every contender once in each round, each round beginning with
 // another one, so that whatever else the host does hits all alike.
 func measure(ctx context.Context, q question) ([][]sample, error) {

@@ -30,6 +30,11 @@ type reading struct {
 	Losses uint64
 }
 
+func (r *reading) add(o reading) {
+	r.CPU += o.CPU
+	r.Losses += o.Losses
+}
+
 // read is the reader.
 func read(from io.Reader, to io.Writer) (err error) {
 	peer, err := newTreePeer(os.Getenv(sourceVariable))

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"runtime"
 )
 
 // A reader of the storms: lineage in a process of its own, or nobody.
@@ -13,9 +14,15 @@ type reader struct {
 	limits bool // that lineage sets itself
 }
 
-// storms makes storms with readers and without, in turn, and says by how much
+// shares is how often readers take turns in a round. What else the machine does
+// comes and goes in seconds, and so meets all alike.
+const shares = 4
+
+// storms has readers come and go in storms that go on, and says by how much
 // they slow down and what the readers take.
 func (s *sheaf) storms(ctx context.Context, storm *storm, rounds int, progress func(string, ...any)) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	stormCPU, otherCPU, err := processors()
 	if err != nil {
 		return err
@@ -49,24 +56,27 @@ func (s *sheaf) storms(ctx context.Context, storm *storm, rounds int, progress f
 		}
 		samples := make([][]sample, len(readers))
 		readings := make([][]reading, len(readers))
-		for round := range rounds {
-			progress("%s: round %d of %d", q.text, round+1, rounds)
-			for i := range readers {
-				i = (i + round) % len(readers)
-				var took sample
-				blow := func() (err error) { took, err = storm.run(ctx, k, stormCPU); return err }
-				var r reading
-				if readers[i].source == "" {
-					err = blow()
-				} else {
-					r, err = readingDuring(ctx, readers[i].source, readers[i].cpu, blow)
-				}
+		g, err := storm.gale(ctx, k, stormCPU)
+		if err != nil {
+			return err
+		}
+		err = func() error {
+			defer g.end()
+			for round := range rounds {
+				progress("%s: round %d of %d", q.text, round+1, rounds)
+				took, read, err := g.round(ctx, readers, storm.count)
 				if err != nil {
 					return err
 				}
-				samples[i] = append(samples[i], took)
-				readings[i] = append(readings[i], r)
+				for i := range readers {
+					samples[i] = append(samples[i], took[i])
+					readings[i] = append(readings[i], read[i])
+				}
 			}
+			return nil
+		}()
+		if err != nil {
+			return err
 		}
 		all := results(q, samples)
 		s.Results = append(s.Results, all...)
@@ -75,6 +85,30 @@ func (s *sheaf) storms(ctx context.Context, storm *storm, rounds int, progress f
 		}
 	}
 	return nil
+}
+
+// round has each reader read count processes, in turn with the others.
+func (g *gale) round(ctx context.Context, readers []reader, count int) ([]sample, []reading, error) {
+	took := make([]sample, len(readers))
+	read := make([]reading, len(readers))
+	for turn := range shares * len(readers) {
+		i := (turn + turn/len(readers)) % len(readers) // another one begins each time
+		var t sample
+		wait := func() (err error) { t, err = g.next(count / shares); return err }
+		var r reading
+		var err error
+		if readers[i].source == "" {
+			err = wait()
+		} else {
+			r, err = readingDuring(ctx, readers[i].source, readers[i].cpu, wait)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		took[i].add(t)
+		read[i].add(r)
+	}
+	return took, read, nil
 }
 
 // stormLimits returns what lineage took of the storms, by what it is limited

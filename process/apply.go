@@ -18,7 +18,11 @@ func (t *Table) Apply(e *Event) {
 	switch e.Kind {
 	case Fork:
 		r = t.meet(e)
-		t.setCreator(r, t.other(r, e.Creator, e.Time, true))
+		c := t.other(r, e.Creator, e.Time, true)
+		if c != 0 {
+			t.lives(c, e.Time)
+		}
+		t.setCreator(r, c)
 		t.setParent(r, e, Observed)
 		t.setFacts(r, e, Observed)
 	case Seen:
@@ -31,6 +35,7 @@ func (t *Table) Apply(e *Event) {
 	case Exited:
 		r = t.meet(e)
 		end := t.mark(t.at(r))
+		end.toldAt = max(end.toldAt, e.Time)
 		if end.adopter == 0 {
 			a := t.other(r, e.Adopter, e.Time, false)
 			if a != 0 {
@@ -56,11 +61,14 @@ func (t *Table) Apply(e *Event) {
 
 // meet returns the process that the event is about, which held its PID then.
 func (t *Table) meet(e *Event) Ref {
-	r := t.node(e.ID, e.Time, e.Kind == Seen && e.Zombie && e.Time >= t.now)
+	r := t.node(e.ID, e.Time, e.Kind == Seen && e.Time >= t.now)
 	n := t.at(r)
 	n.flags |= met
-	if e.Kind == Seen && e.Zombie {
-		t.mark(n).better(Exit{Evidence: Scanned, At: e.Time})
+	ended := e.Kind == Seen && (e.Zombie || e.Exiting)
+	if ended {
+		d := t.mark(n)
+		d.better(Exit{Evidence: Scanned, At: e.Time})
+		d.left = d.left || e.Zombie
 	} else {
 		t.lives(r, max(e.Time, n.start))
 	}
@@ -68,12 +76,13 @@ func (t *Table) meet(e *Event) Ref {
 		n.flags |= kernel
 	}
 	n.setPair(adoption, max(n.pair(adoption), uint8(e.Adoption)))
-	t.settle(r, false)
+	t.settle(r, ended)
 	return r
 }
 
 // lives takes in that the process was alive at the instant, and so the parent
-// of its children (see Table.lasts).
+// of its children (see Table.lasts). That it was somebody's parent does not say
+// so: it may have ended, which an event told that was dropped.
 func (t *Table) lives(r Ref, at Instant) {
 	n := t.at(r)
 	doubtful := t.loss != 0 && n.aliveAt <= t.loss && at > t.loss
@@ -88,16 +97,14 @@ func (t *Table) lives(r Ref, at Instant) {
 // creator, parent or adopter began after they did or is below them. (All three
 // are older: a child is younger than its creator, a sibling made with
 // CLONE_PARENT younger than their parent, and find_new_reaper only takes from
-// those above the dead parent, or the init of its PID namespace.)
-func (t *Table) other(r Ref, id ID, now Instant, alive bool) Ref {
+// those above the dead parent, or the init of its PID namespace.) Held says that
+// it held its PID then.
+func (t *Table) other(r Ref, id ID, now Instant, held bool) Ref {
 	self := t.at(r).id()
 	if !id.Known() || id.PID <= 0 || id.PID > maxPID || id.youngerThan(self) || id.Same(self) {
 		return 0
 	}
-	o := t.node(id, now, false)
-	if alive {
-		t.lives(o, now)
-	}
+	o := t.node(id, now, held && now >= t.now)
 	if !self.youngerThan(id) && t.below(r, o) {
 		return 0
 	}
@@ -174,7 +181,7 @@ func (t *Table) setParent(r Ref, e *Event, ev Evidence) {
 		base, ev = -Ref(e.Parent.PID), min(ev, Scanned) // nobody can tell when it has ended
 	}
 	since := e.Time
-	if e.Kind == Seen && e.Zombie {
+	if e.Kind == Seen && (e.Zombie || e.Exiting) {
 		since = never // adopted since its end, maybe
 	}
 	switch same := n.baseAt != 0 && n.base == base; {
@@ -196,8 +203,10 @@ func (t *Table) setParent(r Ref, e *Event, ev Evidence) {
 }
 
 // derive finds the present parent of a process: the base, or where that has
-// ended, who adopted from it, and so on. A process whose parent has ended and
-// nobody knows who adopted stays in the list of the ended one, as a gap.
+// ended, who was to adopt from it, and so on, which is inferred. One that is
+// dying stays the parent where it was that after its end. A process whose
+// parent has ended and nobody knows who adopts stays in the list of the ended
+// one, as a gap.
 func (t *Table) derive(r Ref) {
 	n := t.at(r)
 	if n.state == Ended {
@@ -206,15 +215,23 @@ func (t *Table) derive(r Ref) {
 	}
 	p, ev := max(n.base, 0), n.evidence(baseEv)
 	for range t.Len() { // no chain of adoption is longer
-		if p == 0 || t.at(p).state < Zombie {
+		if p == 0 {
 			break
 		}
-		adopter := t.ending(t.at(p)).adopter
-		if adopter == 0 || n.state == Zombie { // which may be gone as well
+		parent := t.at(p)
+		end := t.ending(parent)
+		if parent.state < Zombie && !t.dying(parent) {
+			break
+		}
+		if p == n.base && parent.state < Zombie && n.baseAt > end.exit.At {
+			ev = min(ev, Scanned)
+			break
+		}
+		if end.adopter == 0 || n.state == Zombie { // which may be gone as well
 			ev = Unknown
 			break
 		}
-		p = adopter
+		p, ev = end.adopter, Inferred
 	}
 	if p == n.parent && ev == n.evidence(parentEv) {
 		return

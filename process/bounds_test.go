@@ -205,7 +205,7 @@ func TestLivingChainIsNeverForgotten(t *testing.T) {
 			t.Errorf("step %d is %v, want %v", i, s.Process.ID, want)
 		}
 	}
-	if p, ev := tab.Parent(last); tab.ID(p) != initID || ev != Observed {
+	if p, ev := tab.Parent(last); tab.ID(p) != initID || ev != Inferred {
 		t.Errorf("parent is %v, %v", tab.ID(p), ev)
 	}
 	tab.Apply(&Event{Kind: Exited, Time: 1000 * sec, ID: ids[50], Adopter: initID})

@@ -56,6 +56,9 @@ func (j judge) truth(q *simkernel.Process) string {
 func stateHolds(p *process.Process, q *simkernel.Process) bool {
 	switch p.State {
 	case process.Alive:
+		if p.Exit.Evidence != process.Unknown { // no event tells when it is a zombie
+			return q.State != simkernel.Alive
+		}
 		return p.Evidence == process.Unknown || q.State == simkernel.Alive
 	case process.Zombie, process.Ended:
 		return q.State != simkernel.Alive
@@ -66,7 +69,13 @@ func stateHolds(p *process.Process, q *simkernel.Process) bool {
 
 func exitHolds(p *process.Process, q *simkernel.Process) bool {
 	ended := q.State != simkernel.Alive
-	if ended && p.AsOf > q.ExitAt {
+	last := q.ExitAt
+	if q.State == simkernel.Exiting {
+		last = p.AsOf
+	} else if p.Exit.Evidence != process.Observed {
+		last = q.LeftAt
+	}
+	if ended && p.AsOf > last {
 		return false
 	}
 	switch p.Exit.Evidence {
@@ -104,9 +113,57 @@ func (j judge) parentHolds(p *process.Process, q *simkernel.Process) bool {
 		return true
 	case p.Parent.ID.IsZero():
 		return id.IsZero()
+	case p.Parent.ID.Same(id):
+		return true
 	default:
-		return p.Parent.ID.Same(id)
+		return p.Parent.Evidence <= process.Scanned && j.ofOrphan(p, q)
 	}
+}
+
+// ofOrphan reports whether the parent is what may be said of an orphan that has
+// not been read since it has another one: its parent then, that has ended since,
+// or whom that one's end named, and so on.
+func (j judge) ofOrphan(p *process.Process, q *simkernel.Process) bool {
+	could := slices.DeleteFunc(slices.Clone(q.Parents), func(up *simkernel.Process) bool { return up.State == simkernel.Alive })
+	if p.Parent.Evidence == process.Scanned {
+		return p.State != process.Ended && j.names(p.Parent.ID, could)
+	}
+	for i := 0; i < len(could); i++ {
+		if a := could[i].Adopter; a != nil && !slices.Contains(could, a) {
+			could = append(could, a)
+		}
+	}
+	return j.names(p.Parent.ID, could)
+}
+
+// names reports whether the view calls one of them so.
+func (j judge) names(id process.ID, them []*simkernel.Process) bool {
+	return slices.ContainsFunc(them, func(q *simkernel.Process) bool { return id.Same(j.v.ID(q)) })
+}
+
+// settle reads the orphans, and those whom that makes orphans, until it is known
+// whose they are. It returns what is false then, or not known.
+func (j judge) settle() error {
+	for again := true; again; {
+		again = false
+		for _, q := range j.k.Holders() {
+			r := j.t.ByID(j.v.ID(q))
+			if !j.t.Orphan(r) || len(j.v.Named(j.k, j.v.ID(q))) > 1 {
+				continue
+			}
+			e, ok := j.v.Read(j.k, q)
+			if !ok {
+				continue
+			}
+			j.t.Apply(&e)
+			p := j.t.Process(j.t.ByID(e.ID))
+			if q.State == simkernel.Alive && (p.Parent.Evidence <= process.Inferred || p.Parent.ID != e.Parent && !p.Parent.ID.Same(e.Parent)) {
+				return fmt.Errorf("read as %+v, and said to be %+v", e, p)
+			}
+			again = again || q.Parent() != nil && q.Parent().State == simkernel.Alive
+		}
+	}
+	return j.sound()
 }
 
 // creatorHolds takes for right what is inferred wrongly only where nobody can
@@ -184,8 +241,10 @@ func (j judge) scanned(scan []process.Event) error {
 			continue // it was forgotten when it ended, or is two
 		}
 		p := j.t.Process(r)
-		if e.Zombie {
+		if e.Zombie || e.Exiting {
 			held = append(held, p.ID)
+		}
+		if e.Zombie {
 			if p.State != process.Zombie || p.Parent.Evidence != process.Unknown && p.Parent.ID != e.Parent && !p.Parent.ID.Same(e.Parent) {
 				return fmt.Errorf("of a zombie %+v is known: %+v", e, p)
 			}
@@ -233,21 +292,26 @@ func (j judge) complete() error {
 		if p := steps[0].Process; !reflect.DeepEqual(p.Exec, q.Exec) || !p.Owner.Known {
 			return fmt.Errorf("of the facts of %v is known: %+v", q.ID, p)
 		}
-		if pids, ok := j.t.AppendSameGroup(nil, q.ID.PID); !ok || !slices.Equal(pids, sameGroup(q)) {
-			return fmt.Errorf("in the same group as %v are %v, %v, should be %v", q.ID, pids, ok, sameGroup(q))
+		want, settled := sameGroup(q)
+		if pids, ok := j.t.AppendSameGroup(nil, q.ID.PID); ok != settled || !slices.Equal(pids, want) {
+			return fmt.Errorf("in the same group as %v are %v, %v, should be %v, %v", q.ID, pids, ok, want, settled)
 		}
 	}
 	return nil
 }
 
-// sameGroup returns the PIDs of the ancestors that are in the cgroup of q.
-func sameGroup(q *simkernel.Process) (pids []int) {
+// sameGroup returns the PIDs of the ancestors that are in the cgroup of q, and
+// false where one of them may be none by the time that anyone knows.
+func sameGroup(q *simkernel.Process) (pids []int, settled bool) {
 	for p := q.Parent(); p != nil; p = p.Parent() {
+		if p.State != simkernel.Alive {
+			return nil, false
+		}
 		if p.Cgroup == q.Cgroup {
 			pids = append(pids, p.ID.PID)
 		}
 	}
-	return pids
+	return pids, true
 }
 
 // dump writes all that the table answers, the same for the same knowledge.

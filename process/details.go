@@ -19,6 +19,11 @@ type Details struct {
 	// NamespacePIDs is the PID in each PID namespace from the reader's to
 	// the one that the process is in, at least one.
 	NamespacePIDs []int
+	// PIDNamespace is the inode number of the PID namespace that the process
+	// is in, as the link /proc/PID/ns/pid shows it. The kernel gives the
+	// number of a namespace that is gone to another one. It is zero where it
+	// may not be read.
+	PIDNamespace uint64
 	// Missing is why something above could not be read, nil where all was.
 	Missing error
 }

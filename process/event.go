@@ -68,7 +68,10 @@ type Event struct {
 	NoParent bool
 	// Creator is, of a Fork, the process whose thread called clone(2).
 	Creator ID
-	// Adopter is, of an Exited, who adopts the children that are left.
+	// Adopter is, of an Exited, who adopted the children that are left if it
+	// came to that now. The kernel decides later, and so maybe otherwise:
+	// sched_process_exit is told first, and then the memory is taken down
+	// (exit_mm), before the children are given away (exit_notify).
 	Adopter ID
 
 	// Name is the name (comm) of a Fork, Exec and Seen, empty where it is
@@ -82,8 +85,13 @@ type Event struct {
 	GroupID, SessionID, TTY int
 	// Kernel says, of a Fork and Seen, that it is a thread of the kernel.
 	Kernel bool
-	// Zombie says, of a Seen, that the process has ended already.
+	// Zombie says, of a Seen, that the process has ended already and has left
+	// its children.
 	Zombie bool
+	// Exiting says, of a Seen, that the process has ended and is no zombie
+	// yet: it has its children still. Who cannot tell it from a living one
+	// leaves it out, and tells of the end by an Exited.
+	Exiting bool
 	// Adoption is, of a Seen, whether the process is a subreaper.
 	Adoption Adoption
 	// Status is the wait status of an Exited.
@@ -101,7 +109,8 @@ type Event struct {
 	// Args is, of an Exec, the arguments that the program got: those that were
 	// given to execve(2), and of a script those of its interpreter. With
 	// ArgsCut it is not all of them, and the last may be the beginning of
-	// one. The slice, not the strings, is valid only as long as the event.
+	// one: bpf tells the first 4,096 bytes, and 128 arguments at most. The
+	// slice, not the strings, is valid only as long as the event.
 	Args    []string
 	ArgsCut bool
 	// Usage is, of an Exited, what the process had used.
@@ -128,8 +137,21 @@ type Usage struct {
 	// counted it: what came after the last clock tick or switch of the last
 	// thread, at most a few milliseconds, is not in it.
 	User, System time.Duration
-	// MaxRSS is the most memory that was resident at a time, in bytes.
+	// MaxRSS is the most memory that was resident at a time, in bytes, of the
+	// program that the process ran last (get_mm_hiwater_rss): what it had
+	// before its last execve(2) does not count, be it its own or its creator's.
+	// A process that never called execve has what it shared with its creator
+	// from the beginning. Before Linux 6.16 it is what getrusage(2) tells, in
+	// which what came before execve counts too, and so is too much for a small
+	// program that a large one made. The kernel counts each processor's pages
+	// apart for a while, so it may be off by some hundred for each processor
+	// that it ran on, and is zero where none were counted yet.
 	MaxRSS uint64
-	// ReadBytes and WrittenBytes are what storage had to read and write.
+	// ReadBytes and WrittenBytes are what its own threads had storage read and
+	// write, without those of its children (ru_inblock and ru_oublock of
+	// getrusage(2), in bytes). What was in the page cache is not read. A page
+	// is written when it is made dirty, also where the file is removed or cut
+	// before storage gets it (cancelled_write_bytes of /proc/PID/io is not
+	// subtracted).
 	ReadBytes, WrittenBytes uint64
 }

@@ -239,7 +239,7 @@ func (t *Table) sameGroup(r Ref) (pids []int, ok bool) {
 	for up := r; ; {
 		p, ev := t.Parent(up)
 		switch {
-		case t.State(up) != Alive, ev == Unknown, p == 0 && t.Process(up).Parent.ID.PID != 0,
+		case t.State(up) != Alive, t.Dying(up), ev <= Inferred, p == 0 && t.Process(up).Parent.ID.PID != 0,
 			t.Cgroup(up).Membership == "", t.lost(t.at(up), t.at(up).cgroupAt), t.ByPID(t.ID(up).PID) != up:
 			return nil, false
 		case up != r && t.Cgroup(up).Group == group:

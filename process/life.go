@@ -31,9 +31,9 @@ func (t *Table) lifeState(n *node) State {
 	switch d := t.ending(n); {
 	case n.is(reused), d.missing(n):
 		return Ended
-	case d.exit.Evidence == Observed && n.heldAt <= d.exit.At:
+	case d.exit.Evidence == Observed && n.heldAt <= d.toldAt:
 		return Ended
-	case d.exit.Evidence >= Scanned:
+	case d.exit.Evidence >= Scanned && d.left:
 		return Zombie
 	case n.is(met):
 		return Alive
@@ -42,10 +42,34 @@ func (t *Table) lifeState(n *node) State {
 	}
 }
 
+// dying reports whether the process is alive and has ended: it is on the way
+// from the one to the other.
+func (t *Table) dying(n *node) bool {
+	return n.state == Alive && t.ending(n).exit.Evidence >= Scanned
+}
+
+// Dying reports whether the process is Alive and yet its end is known. It may
+// be a zombie by now, of which no event tells, and its children another one's.
+func (t *Table) Dying(r Ref) bool { return t.dying(t.at(r)) }
+
+// Orphan reports whether the process lives and its parent has ended, so that it
+// has to be read again to know who that is: no event tells when the kernel gives
+// the children of a process away, which is some time after its end, nor to whom.
+// The Parent is the one that has ended where it was that after its end, and else
+// inferred, or not known.
+func (t *Table) Orphan(r Ref) bool {
+	n := t.at(r)
+	if n.state != Alive || n.parent == 0 {
+		return false
+	}
+	_, ev := t.Parent(r)
+	return ev <= Inferred || t.dying(t.at(n.parent))
+}
+
 // settle brings the state of a process in step with what was told of it, and
 // with that its place among the children of its parent, who the parent of its
 // own children is, and whether anything needs it. Adopted says that it became
-// known who adopts from it.
+// known when it ended, or who adopts from it.
 func (t *Table) settle(r Ref, adopted bool) {
 	n := t.at(r)
 	s := t.lifeState(n)
@@ -83,27 +107,31 @@ func (c *Counts) of(s State) *int {
 
 // node returns the process that id names, made if there is none yet. Held is
 // when it is known to have held its PID, zero for not known; with still nothing
-// later is known of anything.
+// later is known of anything: one that was forgotten then has its PID still.
 func (t *Table) node(id ID, held Instant, still bool) Ref {
 	r := t.ByID(id)
+	still = still && (r == 0 || t.index.ref(id.PID) == r) // nobody has it since
 	if r == 0 {
 		r = Ref(t.nodes.take())
 		n := t.at(r)
 		n.setID(id)
 		t.counts.Unseen++
 		forgotten, same, another := t.graves.hold(id)
-		if same && still {
-			forgotten = false // a zombie is forgotten while it holds its PID
-		}
 		if another || t.index.ref(id.PID) != 0 {
 			t.counts.Reused++
 		}
 		if forgotten {
-			n.flags |= reused | relic
+			still = still && same
+			n.flags |= reused
+			n.set(relic, !still)
 			t.mark(n).better(Exit{Evidence: Inferred, At: t.now})
 		}
 	}
 	n := t.at(r)
+	if still && n.is(reused) {
+		n.flags &^= reused // it was forgotten as one that had ended, and has its PID yet
+		t.mark(n).better(Exit{Evidence: Scanned, At: held - 1})
+	}
 	n.setID(n.id().refine(id))
 	n.heldAt = max(n.heldAt, held)
 	t.place(r)
@@ -209,9 +237,10 @@ func (t *Table) EndUnseen(since Instant) {
 }
 
 // Unreaped returns the processes that have ended and may hold their PIDs
-// still: the zombies, and those whose end was observed and who were neither
-// found gone since nor followed by another one with the same PID. It walks the
-// table, which must not change under the iteration.
+// still: the zombies, those that are on the way to be one, and those whose end
+// was observed and who were neither found gone since nor followed by another
+// one with the same PID. It walks the table, which must not change under the
+// iteration.
 func (t *Table) Unreaped() iter.Seq[Ref] {
 	return func(yield func(Ref) bool) {
 		for r := range t.All() {
@@ -223,9 +252,6 @@ func (t *Table) Unreaped() iter.Seq[Ref] {
 }
 
 func (t *Table) unreaped(n *node) bool {
-	if n.state != Ended {
-		return n.state == Zombie
-	}
 	d := t.ending(n)
-	return d.exit.Evidence == Observed && !n.is(reused) && !d.missing(n)
+	return d.exit.Evidence >= Scanned && !n.is(reused) && !d.missing(n)
 }

@@ -113,3 +113,49 @@ func TestParentOfAZombieIsNotTheLastOne(t *testing.T) {
 	tab = table(t, seen(4, b, a), z, exit(6, b, initID))
 	wantParent(t, tab, b, Link{})
 }
+
+// Between the end that is told and when it is a zombie a process is alive, and
+// the parent of its children.
+func TestDying(t *testing.T) {
+	a, b, c := at(10, 2), at(11, 3), at(12, 4)
+	birth := []Event{fork(2, a, initID), fork(3, b, a), fork(4, c, b)}
+	read := seen(7, b, a)
+	z := seen(8, b, a)
+	z.Zombie = true
+	exiting := seen(6, b, a)
+	exiting.Exiting = true
+	for name, test := range map[string]struct {
+		then   []Event
+		state  State
+		dying  bool
+		parent Link // of c
+		orphan bool
+	}{
+		"told":                      {[]Event{exit(5, b, a)}, Ended, false, Link{a, Inferred}, true},
+		"told, nobody adopts":       {[]Event{exit(5, b, ID{})}, Ended, false, Link{}, true},
+		"read":                      {[]Event{exit(5, b, a), read}, Alive, true, Link{a, Inferred}, true},
+		"its child is read":         {[]Event{exit(5, b, a), seen(6, c, b)}, Alive, true, Link{b, Scanned}, true},
+		"its child was read before": {[]Event{seen(4, c, b), exit(5, b, a)}, Ended, false, Link{a, Inferred}, true},
+		"it has another child":      {[]Event{exit(5, b, a), seen(6, at(13, 5), b)}, Alive, true, Link{a, Inferred}, true},
+		"then it is a zombie":       {[]Event{exit(5, b, a), seen(6, c, b), z}, Zombie, false, Link{a, Inferred}, true},
+		"then it is gone":           {[]Event{exit(5, b, a), seen(6, c, b), gone(8, b)}, Ended, false, Link{a, Inferred}, true},
+		"its child has another":     {[]Event{exit(5, b, a), seen(6, c, b), seen(7, c, initID)}, Alive, true, Link{initID, Scanned}, false},
+		"found so, never told":      {[]Event{exiting, seen(7, c, b)}, Alive, true, Link{b, Scanned}, true},
+	} {
+		for _, backwards := range []bool{false, true} {
+			events := append(slices.Clone(birth), test.then...)
+			if backwards {
+				slices.Reverse(events)
+			}
+			tab := table(t, events...)
+			wantState(t, tab, b, test.state)
+			wantParent(t, tab, c, test.parent)
+			if tab.Dying(tab.ByID(b)) != test.dying || tab.Orphan(tab.ByID(c)) != test.orphan {
+				t.Errorf("%s, backwards %t: dying %t, its child an orphan %t", name, backwards, !test.dying, tab.Orphan(tab.ByID(c)))
+			}
+			if t.Failed() {
+				t.Fatal(name)
+			}
+		}
+	}
+}

@@ -1,19 +1,29 @@
 package process
 
 // lasts reports whether the parent of a living process is still the one that
-// was told of last, whatever was dropped since: a process keeps its parent for
-// as long as that one lives, and stays without one where it had none.
+// was told of last, whatever was dropped: a process keeps its parent for as long
+// as that one lives, and stays without one where it had none. A parent whose end
+// may have been dropped may be on the way from that to leaving its children, also
+// where it was told of as the parent since.
 func (t *Table) lasts(n *node) bool {
-	if n.parent == 0 {
-		return n.basePID() == 0
-	}
-	if n.parent != n.base && n.heldAt <= t.loss {
+	switch {
+	case t.loss == 0:
+		return true
+	case n.parent == 0:
+		return n.basePID() == 0 || n.baseAt > t.loss
+	case n.parent != n.base && n.heldAt <= t.loss:
 		return false // it may have ended before it was adopted
+	case t.at(n.parent).pid == 1:
+		return true // whose end is that of all others
+	case t.dying(t.at(n.parent)):
+		return n.baseAt > t.loss // which holds for an orphan
 	}
 	return t.at(n.parent).aliveAt > t.loss
 }
 
-// lastParent returns the parent that an ended process had when it ended.
+// lastParent returns the parent that an ended process had when it ended. One
+// that ended after its parent, and was not read between the two, was that one's
+// to the last or had been adopted: the latter is inferred.
 func (t *Table) lastParent(n *node) (Ref, Evidence) {
 	// It ended after lo and not after hi.
 	end := t.end(n)
@@ -42,7 +52,7 @@ func (t *Table) lastParent(n *node) (Ref, Evidence) {
 		case ended.Evidence != Observed || ended.At > lo || adopter == 0:
 			return 0, Unknown
 		}
-		p = adopter
+		p, ev = adopter, min(ev, Inferred)
 	}
 	return 0, Unknown
 }

@@ -82,8 +82,10 @@ func (n *node) set(f flags, on bool) {
 // ending is what is known of the end of a process. Those that live have none.
 type ending struct {
 	exit    Exit    // what nothing can refute: not what follows from goneAt
+	toldAt  Instant // when an event last told of it
 	goneAt  Instant // when it was last found gone
-	adopter Ref     // who adopted its children
+	adopter Ref     // who was to adopt its children when it ended
+	left    bool    // it was found a zombie, and so without children
 }
 
 func (n *node) id() ID {

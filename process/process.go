@@ -11,7 +11,8 @@ type Evidence uint8
 const (
 	// Unknown is the evidence of what is not known.
 	Unknown Evidence = iota
-	// Inferred facts follow by a rule of the kernel from what was read.
+	// Inferred facts follow by a rule of the kernel from what was read or
+	// observed, and are wrong where the rule has an exception that was not seen.
 	Inferred
 	// Scanned facts were read some time after they came to be.
 	Scanned
@@ -62,14 +63,19 @@ type State uint8
 const (
 	// Unseen processes are known only because another one named them.
 	Unseen State = iota
-	// Alive processes have at least one thread that has not ended.
+	// Alive processes have at least one thread that has not ended. Among them
+	// is one whose Exit is known already if it was found since to have its PID,
+	// and its children, as a living one: the kernel tells of the end, takes the
+	// memory down, for which it can need a while, and makes a zombie of it then
+	// (do_exit, exit_notify).
 	Alive
 	// Zombie processes have ended, have no children and were found since to
 	// hold their PID still. Their Parent is the one that has them now, which
 	// may have adopted them after their end.
 	Zombie
 	// Ended processes have ended. One whose end was observed may hold its
-	// PID still, until its parent takes note (see [Table.Unreaped]).
+	// PID still, until its parent takes note (see [Table.Unreaped]), and until
+	// the kernel is through with it its children as well.
 	Ended
 )
 
@@ -139,7 +145,10 @@ type Process struct {
 	// Kernel says that it is a thread of the kernel (PF_KTHREAD).
 	Kernel bool
 	// Parent is what getppid(2) returns in the process now, or last
-	// returned before it ended.
+	// returned before it ended. It is Inferred where the parent has ended and
+	// nobody has read since who has adopted the process, or, of one that has
+	// ended as well, nobody had until then: it is the one that was to adopt,
+	// if that did not change and the parent was through with its end.
 	Parent Link
 	// Creator is the process whose thread called clone(2) for it.
 	Creator Link
@@ -169,7 +178,8 @@ type Process struct {
 	// Evidence is how Name, State and Cgroup are known: as the least known
 	// of them, Unknown where events were dropped that may have changed one.
 	Evidence Evidence
-	// AsOf is when the process was last known to be alive.
+	// AsOf is when the process was last known to be alive. Where its end was not
+	// observed, one that had ended may have been taken for a living one then.
 	AsOf Instant
 }
 

@@ -6,11 +6,11 @@ package process
 func (t *Table) word(r Ref) uint64 {
 	n := t.at(r)
 	word := uint64(n.pid) << (pidBits + groupBits)
-	if n.state != Alive || n.membership == 0 || t.loss != 0 && n.cgroupAt <= t.loss {
+	if n.state != Alive || t.dying(n) || n.membership == 0 || t.loss != 0 && n.cgroupAt <= t.loss {
 		return word
 	}
 	p, ev := t.Parent(r)
-	if ev == Unknown || n.base < 0 {
+	if ev <= Inferred || n.base < 0 {
 		return word
 	}
 	parent := int32(0)
@@ -43,9 +43,9 @@ func (t *Table) tellBelow(r Ref) {
 //
 // It reports false, and returns dst as it was, where the table does not know
 // for certain: where no living process that events were about holds the PID,
-// where the chain has a gap or an ancestor of which only the PID is known,
-// where a membership in it is not known, and where a [Loss] has made any of it
-// doubtful that was not told again since.
+// where the chain has a gap, an orphan (see [Table.Orphan]) or an ancestor of
+// which only the PID is known, where a membership in it is not known, and where
+// a [Loss] has made any of it doubtful that was not told again since.
 //
 // Unlike all else, it may be called at any time and from any number of
 // goroutines, also while another one changes the table: the answer is one that

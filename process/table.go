@@ -118,15 +118,16 @@ func (t *Table) Cgroup(r Ref) Cgroup {
 	return t.memberships.at(n.membership).Cgroup
 }
 
-// Parent returns the parent of the process and how it is known. With no Ref
-// and an Evidence other than Unknown, it has none in this PID namespace, or
-// one of which only the PID is known, which [Table.Process] tells.
+// Parent returns the parent of the process and how it is known, which of an
+// [Table.Orphan] is not certain. With no Ref and an Evidence other than Unknown,
+// it has none in this PID namespace, or one of which only the PID is known,
+// which [Table.Process] tells.
 func (t *Table) Parent(r Ref) (Ref, Evidence) {
 	n := t.at(r)
 	if n.state == Ended {
 		return t.lastParent(n)
 	}
-	if n.evidence(parentEv) == Unknown || t.lost(n, n.baseAt) && !t.lasts(n) {
+	if n.evidence(parentEv) == Unknown || !t.lasts(n) {
 		return 0, Unknown
 	}
 	return n.parent, n.evidence(parentEv)

@@ -164,7 +164,7 @@ func TestExitBeforeFork(t *testing.T) {
 	wantState(t, tab, a, Ended)
 	wantState(t, tab, b, Ended)
 	wantLineage(t, tab, b, "11 10 1")
-	wantParent(t, tab, b, Link{ID: initID, Evidence: Observed})
+	wantParent(t, tab, b, Link{ID: initID, Evidence: Inferred})
 }
 
 func TestChildrenBeforeParents(t *testing.T) {
@@ -201,7 +201,7 @@ func TestCreatorInferred(t *testing.T) {
 	wantCreator(t, tab, initID, Link{ID{}, Scanned}) // it has none
 	tab.Apply(new(exit(8, shell, initID)))
 	wantCreator(t, tab, job, Link{ID: shell, Evidence: Inferred})
-	wantParent(t, tab, job, Link{ID: initID, Evidence: Scanned})
+	wantParent(t, tab, job, Link{ID: initID, Evidence: Inferred})
 }
 
 func TestCreatorOfForkThatTellsOnlyTheParent(t *testing.T) {
@@ -223,7 +223,7 @@ func TestCloneParent(t *testing.T) {
 func TestParentsEnd(t *testing.T) {
 	a, b, c := at(10, 2), at(11, 3), at(12, 4)
 	tab := table(t, fork(2, a, initID), fork(3, b, a), fork(4, c, b), exit(5, b, a))
-	wantParent(t, tab, c, Link{ID: a, Evidence: Observed})
+	wantParent(t, tab, c, Link{ID: a, Evidence: Inferred})
 	wantCreator(t, tab, c, Link{ID: b, Evidence: Observed})
 	tab.Apply(new(exit(6, a, ID{}))) // nobody knows who adopts
 	wantParent(t, tab, c, Link{})
@@ -240,8 +240,11 @@ func TestLastParent(t *testing.T) {
 		want   Link
 	}{
 		"parent ends later":       {[]Event{exit(5, c, b), exit(6, b, a)}, Link{b, Observed}},
-		"parent ends before":      {[]Event{exit(5, b, a), exit(6, c, a)}, Link{a, Observed}},
-		"both before":             {[]Event{exit(5, b, a), exit(6, a, initID), exit(7, c, initID)}, Link{initID, Observed}},
+		"parent ends before":      {[]Event{exit(5, b, a), exit(6, c, a)}, Link{a, Inferred}},
+		"read between":            {[]Event{exit(5, b, a), seen(6, c, a), exit(7, c, a)}, Link{a, Scanned}},
+		"read, parent has it yet": {[]Event{exit(5, b, a), seen(6, c, b), exit(7, c, a)}, Link{a, Inferred}},
+		"parent has others after": {[]Event{exit(5, b, a), exit(6, c, b), seen(7, at(13, 5), b)}, Link{a, Inferred}},
+		"both before":             {[]Event{exit(5, b, a), exit(6, a, initID), exit(7, c, initID)}, Link{initID, Inferred}},
 		"adopter is not known":    {[]Event{exit(5, b, ID{}), exit(6, c, a)}, Link{}},
 		"parent found gone later": {[]Event{exit(5, c, b), gone(6, b)}, Link{}},
 		"parent lived after":      {[]Event{exit(5, c, b), seen(6, b, a), gone(7, b)}, Link{b, Observed}},
@@ -354,5 +357,5 @@ func TestAdoptionAfterALostEnd(t *testing.T) {
 		exit(6, a, initID), fork(7, at(12, 7), initID))
 	wantParent(t, tab, b, Link{}) // it may have ended before a did
 	tab.Apply(&Event{Kind: Exec, Time: 8 * sec, ID: b, Name: "lives"})
-	wantParent(t, tab, b, Link{ID: initID, Evidence: Observed})
+	wantParent(t, tab, b, Link{ID: initID, Evidence: Inferred})
 }

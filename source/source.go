@@ -107,7 +107,8 @@ const (
 	// known whether its first known parent made or adopted it.
 	CreatorsUnseen Limit = iota + 1
 	// ShortLivedUnseen limits promise 4, honesty, to what is alive when
-	// looked at: a process that ends before that is never known.
+	// looked at: a process that ends before that is never known, and who
+	// created what it had made is not known either.
 	ShortLivedUnseen
 	// ExitsUnseen says that the time and the status of an exit are not
 	// known, only that a process is gone.
@@ -121,15 +122,19 @@ const (
 	ExitsLate
 	// MovesUnseen says that a move to another cgroup is not told of.
 	MovesUnseen
+	// PeaksInherited says that Usage.MaxRSS also has what the process had
+	// before execve(2), be it its creator's.
+	PeaksInherited
 )
 
 var limitTexts = [...]string{
 	CreatorsUnseen:   "creators: whether a parent made or adopted its child is not known",
-	ShortLivedUnseen: "short lives: a process that ends before it is read is never known",
+	ShortLivedUnseen: "short lives: a process that ends before it is read is never known, nor who created what it had made",
 	ExitsUnseen:      "exits: that a process is gone is known, not when nor with which status",
 	TicksOnly:        "identity: a PID reused within 10 ms by another process can go unnoticed (needs Linux 6.9)",
 	ExitsLate:        "exits: told of shortly after the parent can know, so that each question has to read as well",
 	MovesUnseen:      "moves: that a process is in another cgroup is known when it is read, not when it happens",
+	PeaksInherited:   "memory: the most that a program had is told no lower than what its creator had when it made it (needs Linux 6.16)",
 }
 
 // String returns a sentence for people.

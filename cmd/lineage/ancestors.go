@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/proclineage/lineage"
+	"github.com/proclineage/lineage/answer"
+	"github.com/proclineage/lineage/api"
+	"github.com/proclineage/lineage/api/client"
 	"github.com/proclineage/lineage/process"
 	"github.com/spf13/cobra"
 )
@@ -45,7 +48,7 @@ and others may stand in between.`,
 			if err != nil {
 				return err
 			}
-			list := ancestry{a: a, tree: t, describer: newDescriber(t), process: p}
+			list := ancestry{a: a, tree: t, describer: a.describer(t), process: p}
 			switch {
 			case creators:
 				err = list.byCreator()
@@ -79,11 +82,14 @@ type questions interface {
 type ancestry struct {
 	a         *app
 	tree      questions
-	describer *describer
+	describer *answer.Describer
 	process   process.Process
 	objects   []Object
 	// topUnknown says that who made the last one is not known.
 	topUnknown bool
+	// told is the answer of a daemon, nil where none was asked.
+	told *api.Answer
+	from string // in text, where from it is
 }
 
 func (l *ancestry) byParent() error {
@@ -91,9 +97,7 @@ func (l *ancestry) byParent() error {
 	if err := l.a.tolerate(err); err != nil {
 		return explain("process "+strconv.Itoa(l.process.ID.PID), err)
 	}
-	for i := range above {
-		l.objects = append(l.objects, l.describer.detailed(&above[i]))
-	}
+	l.describe(above)
 	return nil
 }
 
@@ -111,10 +115,15 @@ func (l *ancestry) inSameCgroup() error {
 	if err := l.a.tolerate(err); err != nil {
 		return err
 	}
-	for i := range same {
-		l.objects = append(l.objects, l.describer.detailed(&same[i]))
-	}
+	l.describe(same)
 	return nil
+}
+
+func (l *ancestry) describe(above []process.Process) {
+	l.describer.Prepare(above)
+	for i := range above {
+		l.objects = append(l.objects, l.describer.Detailed(&above[i]))
+	}
 }
 
 // sameGroup returns those above a process that have its container group. The
@@ -139,18 +148,45 @@ func sameGroup(subject *process.Process, above []process.Process) (same []proces
 // v1 hierarchies the kernel no longer shows that of a process that exits.
 var errNoCgroup = errors.New("its cgroup is not known, since it was exiting when it was read")
 
+// byDaemon is byCreator by a daemon, which has seen who made whom. It reports whether
+// there is one that knows.
+func (l *ancestry) byDaemon() bool {
+	ctx, stop := untilStopped()
+	defer stop()
+	c := l.a.daemonIfThere(ctx)
+	if c == nil {
+		return false
+	}
+	defer c.Close()
+	x, err := c.Lineage(ctx, client.Subject{Process: l.process.ID.String()})
+	if err != nil {
+		return false
+	}
+	l.objects, l.told, l.from = x.Processes, &x.Answer, sourceText(c, &x.Answer)
+	for i := range l.objects {
+		if l.objects[i].Gap == nil {
+			l.objects[i].Gap = new(false)
+		}
+	}
+	l.topUnknown = !x.Complete
+	return true
+}
+
 func (l *ancestry) byCreator() error {
+	if l.byDaemon() {
+		return nil
+	}
 	steps, err := l.tree.LineageByID(l.process.ID)
 	if err := l.a.tolerate(err); err != nil {
 		return explain("process "+strconv.Itoa(l.process.ID.PID), err)
 	}
-	for i := range steps {
-		if i == 0 {
-			continue // the process itself
-		}
-		o := l.describer.detailed(&steps[i].Process)
-		o.Gap = &steps[i].Gap
-		l.objects = append(l.objects, o)
+	var above []process.Process
+	for i := 1; i < len(steps); i++ { // the first is the process itself
+		above = append(above, steps[i].Process)
+	}
+	l.describe(above)
+	for i := range l.objects {
+		l.objects[i].Gap = &steps[i+1].Gap
 	}
 	if n := len(steps); n > 0 {
 		l.topUnknown = steps[n-1].Process.Creator.Evidence == process.Unknown
@@ -160,8 +196,12 @@ func (l *ancestry) byCreator() error {
 
 func (l *ancestry) write(creators bool) error {
 	info := l.tree.Source()
+	source, from := sourceObject(info), sourceLine(info)
+	if l.told != nil {
+		source, from = l.told.Source, l.from
+	}
 	if l.a.output.value != "text" {
-		return l.a.emit("ancestors", info, l.objects)
+		return l.a.emitFrom("ancestors", source, l.objects)
 	}
 	s := l.a.screen()
 	writeAncestors(s, l.objects, creators, time.Local)
@@ -171,10 +211,10 @@ func (l *ancestry) write(creators bool) error {
 	}
 	s.line()
 	if creators && (l.topUnknown || slices.ContainsFunc(l.objects, func(o Object) bool { return o.Gap != nil && *o.Gap })) {
-		s.sentence("?", "the earliest known parent of the one in the line before: "+info.Name+
+		s.sentence("?", "the earliest known parent of the one in the line before: "+source.Name+
 			" cannot tell whether it made or adopted that one, and others that have ended may stand in between", dim)
 	}
-	s.sentence("source", sourceLine(info), dim)
+	s.sentence("source", from, dim)
 	return nil
 }
 
@@ -183,7 +223,11 @@ func writeAncestors(s *screen, objects []Object, creators bool, zone *time.Locat
 	if len(objects) == 0 {
 		return
 	}
-	head := []span{{"PID", dim}, {"NAME", dim}, {"USER", dim}, {"STARTED", dim}, {"CONTAINER GROUP", dim}}
+	where := "CONTAINER GROUP"
+	if slices.ContainsFunc(objects, func(o Object) bool { return o.Container != nil && o.Container.Shown != "" }) {
+		where = "CONTAINER, OR CONTAINER GROUP"
+	}
+	head := []span{{"PID", dim}, {"NAME", dim}, {"USER", dim}, {"STARTED", dim}, {where, dim}}
 	if creators {
 		head = slices.Insert(head, 1, span{"LINK", dim})
 	}
@@ -191,7 +235,7 @@ func writeAncestors(s *screen, objects []Object, creators bool, zone *time.Locat
 	for i := range objects {
 		o := &objects[i]
 		row := []span{
-			{strconv.Itoa(o.PID), plain},
+			{shownPID(o), plain},
 			{shownName(o), bold},
 			{shownUser(o), plain},
 			{shownStart(o, zone), plain},
@@ -250,9 +294,23 @@ func startOf(o *Object) (time.Time, bool) {
 	return start, err == nil
 }
 
+// shownGroup is the container by name, where that is known, else the path of
+// the container group.
 func shownGroup(o *Object) string {
-	if o.ContainerGroup == nil {
+	switch {
+	case o.Container != nil && o.Container.Shown != "" && o.Container.Serves == nil:
+		return safe(o.Container.Shown)
+	case o.ContainerGroup == nil:
 		return "-"
 	}
 	return safe(*o.ContainerGroup)
+}
+
+// shownPID is the PID, and in brackets that in the innermost PID namespace.
+func shownPID(o *Object) string {
+	text := strconv.Itoa(o.PID)
+	if n := len(o.NamespacePIDs); n > 1 {
+		text += " (" + strconv.Itoa(o.NamespacePIDs[n-1]) + ")"
+	}
+	return text
 }

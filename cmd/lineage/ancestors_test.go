@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/proclineage/lineage"
+	"github.com/proclineage/lineage/answer"
 	"github.com/proclineage/lineage/process"
 )
 
@@ -56,7 +57,7 @@ func TestSameCgroup(t *testing.T) {
 			tree = append(tree, process.Process{ID: process.ID{PID: pid, Start: 7, Precision: process.ToTick}, Name: fmt.Sprint("p", pid), Cgroup: c})
 		}
 		a := &app{}
-		l := ancestry{a: a, tree: tree, describer: newDescriber(clock{}), process: tree[0]}
+		l := ancestry{a: a, tree: tree, describer: answer.NewDescriber(clock{}, nil), process: tree[0]}
 		if err := l.inSameCgroup(); err != nil {
 			t.Fatal(err)
 		}

@@ -5,9 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"runtime/debug"
+	"strconv"
 	"strings"
 
 	"github.com/proclineage/lineage"
+	"github.com/proclineage/lineage/answer"
 	"github.com/proclineage/lineage/source/procfs"
 )
 
@@ -23,15 +27,19 @@ type app struct {
 	getenv   func(string) string
 	ascii    bool // the locale has no other characters
 
-	output  choice
-	color   choice
-	source  choice
-	proc    string
-	noTrunc bool
-	strict  bool
+	output   choice
+	color    choice
+	source   choice
+	runtimes sockets
+	proc     string
+	noTrunc  bool
+	socket   string // of the daemon
+	strict   bool
 
-	began bool    // the arguments were understood
-	gaps  []error // why the answer is not complete
+	understood bool          // the arguments were
+	names      *watchedNames // nil where nobody was asked for any
+	log        *slog.Logger  // of the daemon, nil for a command
+	gaps       []error       // why the answer is not complete
 }
 
 // open returns the tree that questions about the present go to. What bpf knows
@@ -41,11 +49,46 @@ func (a *app) open() (*lineage.Tree, error) {
 	if name == "auto" {
 		name = procfs.Name
 	}
-	t, err := lineage.NewTree(lineage.Options{ProcPath: a.proc, Source: name})
+	// One answer makes little garbage, and is given before it is worth looking
+	// for.
+	debug.SetGCPercent(400)
+	return a.newTree(name)
+}
+
+// newTree returns a tree with the source and the names of containers.
+func (a *app) newTree(source string) (*lineage.Tree, error) {
+	return a.openTree(lineage.Options{Source: source})
+}
+
+// openTree does so with other options.
+func (a *app) openTree(o lineage.Options) (*lineage.Tree, error) {
+	if err := a.watchNames(); err != nil {
+		return nil, err
+	}
+	o.ProcPath = a.proc
+	if a.names != nil {
+		o.Containers = a.names
+	}
+	t, err := lineage.NewTree(o)
 	if err != nil {
 		return nil, fmt.Errorf("%w (see 'lineage doctor')", err)
 	}
 	return t, nil
+}
+
+// describer returns what turns the processes of a tree into objects.
+func (a *app) describer(l answer.Library) *answer.Describer {
+	if a.names == nil {
+		return answer.NewDescriber(l, nil)
+	}
+	return answer.NewDescriber(l, a.names)
+}
+
+// close ends what runs in the background.
+func (a *app) close() {
+	if a.names != nil {
+		_ = a.names.Close() // it only reads
+	}
 }
 
 // tolerate keeps the error of an answer that is right as far as it goes, for
@@ -102,6 +145,9 @@ func (a *app) warn(text string) {
 func (a *app) screen() *screen {
 	s := &screen{w: a.stdout, width: a.columns(), ascii: a.ascii}
 	terminal := s.width > 0
+	if n, err := strconv.Atoi(a.getenv("COLUMNS")); err == nil && n > 0 && terminal {
+		s.width = n
+	}
 	if a.noTrunc {
 		s.width = 0
 	}

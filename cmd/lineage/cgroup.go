@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/proclineage/lineage/answer"
 	"slices"
 	"strconv"
 
@@ -74,8 +75,8 @@ func (a *app) readPath(arg string) (PathObject, error) {
 	if err != nil {
 		return PathObject{}, err
 	}
-	w := whereaboutsOf(p.Cgroup)
-	o := pathObject(p.Cgroup.Group, w.identity, w.unit)
+	m := t.Container(&p)
+	o := pathObject(p.Cgroup.Group, m.Identity, m.Unit)
 	o.PID = &p.ID.PID
 	for line, err := range cgroup.Lines(p.Cgroup.Membership) {
 		if err == nil {
@@ -107,7 +108,7 @@ func pathObject(path string, i cgroup.Identity, u cgroup.Unit) PathObject {
 		Runtime:      optional(string(i.Runtime)),
 		Container:    optional(i.Container),
 		Pod:          optional(i.Pod),
-		Role:         optional(roleName(i.Role)),
+		Role:         optional(answer.RoleName(i.Role)),
 		Serves:       optional(i.Beside),
 		Inside:       optional(i.Inside),
 		Unit:         optional(u.Name),

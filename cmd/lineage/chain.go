@@ -11,15 +11,19 @@ func linkOf(p *process.Process) Link {
 	return Link{PID: p.ID.PID, ID: p.ID.String(), Name: p.Name, State: p.State.String()}
 }
 
-// chain returns the links of the chain as text, the outermost first, with
-// "…" before it where more would follow.
-func (o *Object) chain() []string {
+// chainTexts returns the links of the chain as text, the outermost first, with
+// "…" before it where more would follow, and behind those that are not known to
+// have made the next.
+func chainTexts(o *Object) []string {
 	var links []string
 	if o.ChainComplete != nil && !*o.ChainComplete {
 		links = append(links, "…")
 	}
 	for _, l := range o.Chain {
-		links = append(links, l.text())
+		links = append(links, linkText(&l))
+		if l.Gap {
+			links = append(links, "…")
+		}
 	}
 	return links
 }
@@ -27,7 +31,7 @@ func (o *Object) chain() []string {
 // dead marks a process that has ended.
 const dead = "†"
 
-func (l *Link) text() string {
+func linkText(l *Link) string {
 	text := nameOrUnknown(l.Name) + " " + strconv.Itoa(l.PID)
 	if l.State == "ended" {
 		text += " " + dead

@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/proclineage/lineage/api/client"
 )
 
 // newRoot returns the command with all of its subcommands.
@@ -46,7 +48,7 @@ Exit status:
 			if err := fromEnvironment(c.Root().PersistentFlags(), a.getenv); err != nil {
 				return err
 			}
-			a.began = true
+			a.understood = true
 			return nil
 		},
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
@@ -56,11 +58,14 @@ Exit status:
 	a.output = choice{"text", []string{"text", "json", "ndjson"}}
 	a.color = choice{"auto", []string{"auto", "always", "never"}}
 	a.source = choice{"auto", []string{"auto", "bpf", "cnproc", "procfs"}}
+	a.runtimes = sockets{text: "auto", auto: true}
 	f := root.PersistentFlags()
 	f.VarP(&a.output, "output", "o", "how to answer: text, json (one document) or ndjson (one object a line)")
 	f.Var(&a.color, "color", "when to colour: auto, always or never")
 	f.StringVar(&a.proc, "proc", "/proc", "procfs is mounted at `PATH`")
 	f.Var(&a.source, "source", "where to learn of processes: auto, bpf, cnproc or procfs (see 'lineage --help')")
+	f.Var(&a.runtimes, "runtime", "who names containers: auto (the sockets at the usual paths), none, or `LIST` of KIND:PATH such as docker:/run/docker.sock")
+	f.StringVar(&a.socket, "socket", "", "the daemon listens at `PATH`, or at a URL; none to ask no daemon (the usual path is "+client.DefaultSocket+")")
 	f.BoolVar(&a.noTrunc, "no-trunc", false, "do not cut lines at the width of the terminal")
 	f.BoolVar(&a.strict, "strict", false, "end with status 5 where the answer is not complete")
 	for name, c := range map[string]*choice{"output": &a.output, "color": &a.color, "source": &a.source} {
@@ -72,6 +77,12 @@ Exit status:
 		newAncestors(a),
 		newTree(a),
 		newWatch(a),
+		newRecord(a),
+		newShow(a),
+		newDiff(a),
+		newServe(a),
+		newHistory(a),
+		newFleet(a),
 		newCgroup(a),
 		newDoctor(a),
 		newVersion(a),
@@ -188,6 +199,10 @@ func valuesOf(f *pflag.Flag) string {
 	case *choice:
 		return v.list()
 	case *kinds:
+		return v.list()
+	case *sockets:
+		return v.choose()
+	case *days:
 		return v.list()
 	}
 	switch f.Value.Type() {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/proclineage/lineage"
+	"github.com/proclineage/lineage/answer"
 	"github.com/proclineage/lineage/cgroup"
 	"github.com/proclineage/lineage/internal/linux"
 	"github.com/proclineage/lineage/source/procfs"
@@ -21,17 +22,19 @@ func newDoctor(a *app) *cobra.Command {
 		Use:   "doctor",
 		Short: "What lineage can and cannot know on this host",
 		Long: `Look at what lineage depends on: the kernel, the capabilities of the user, the
-PID namespace, how procfs is mounted and which cgroups there are. Try each source
+PID namespace, how procfs is mounted, which cgroups there are and which container
+runtimes answer. Try each source
 of knowledge, the best first, and say which is taken, what each needs at the
 least and cannot tell, and what would help where one does not work.
 
-It ends with status 1 where none works.`,
+It ends with status 1 where none works, or with --source where that one does not.`,
 		Example: `  lineage doctor
   sudo lineage doctor
   lineage doctor --proc /host/proc -o json`,
 		Args: noArguments,
 		RunE: func(*cobra.Command, []string) error {
-			r := examine(a.proc)
+			r := examine(a.proc, a.source.value)
+			r.Checks = append(r.Checks, a.checkRuntimes()...)
 			switch a.output.value {
 			case "json":
 				if err := a.encode(r, "  "); err != nil {
@@ -48,7 +51,7 @@ It ends with status 1 where none works.`,
 				writeDoctor(a.screen(), r)
 			}
 			if !r.Usable {
-				return errors.New("no source of knowledge works on this host")
+				return errors.New(noSource(a.source.value))
 			}
 			return nil
 		},
@@ -60,8 +63,8 @@ type Report struct {
 	Schema  string `json:"schema"`
 	Command string `json:"command"`
 	Usable  bool   `json:"usable"`
-	// Source is the one that is taken where nothing else is asked for and
-	// what happens is to be told, nil where none works.
+	// Source is the one that is taken where what happens is to be told, nil
+	// where none works that does so.
 	Source *string `json:"source"`
 	Checks []Check `json:"checks"`
 }
@@ -89,8 +92,16 @@ const (
 	statusMissing = "missing"
 )
 
-// examine looks at the host.
-func examine(proc string) Report {
+// noSource says that a source does not work, or none.
+func noSource(asked string) string {
+	if asked == "auto" {
+		return "no source of knowledge works on this host"
+	}
+	return "source " + asked + " does not work on this host"
+}
+
+// examine looks at the host, of which a source or any is asked for.
+func examine(proc, asked string) Report {
 	r := Report{Schema: schema, Command: "doctor"}
 	add := func(c Check) { r.Checks = append(r.Checks, c) }
 
@@ -107,12 +118,13 @@ func examine(proc string) Report {
 	if err == nil {
 		add(checkMount(proc, s.Hides(), tryAll(proc)))
 		add(checkCgroups(proc))
-		r.Usable = true
 		trials := trySources(proc, s)
-		best := bestSource(trials)
-		r.Source = &best
+		best := bestSource(trials, asked)
+		r.Source = optional(best)
 		for i := range trials {
-			add(trials[i].check(best))
+			t := &trials[i]
+			r.Usable = r.Usable || t.err == nil && (asked == "auto" || asked == t.name)
+			add(t.check(best, asked))
 		}
 	} else {
 		add(Check{Name: "source procfs", Status: statusMissing, Detail: oneLine(err.Error()), Remedy: openRemedy(err)})
@@ -164,7 +176,7 @@ func checkFeatures(has procfs.Features) []Check {
 
 func checkUser(proc string) Check {
 	uid := os.Geteuid()
-	name := newDescriber(nil).user(uid)
+	name := answer.NewDescriber(nil, nil).User(uid)
 	if id := strconv.Itoa(uid); id != name {
 		name += " (" + id + ")"
 	}

@@ -62,6 +62,52 @@ func TestUserNamespace(t *testing.T) {
 	if i < 0 || r.Checks[i].Status != statusLimited || !strings.Contains(r.Checks[i].Detail, "(0), in a user namespace") {
 		t.Errorf("%s", out)
 	}
+	// Nothing tells there what happens, and no source is said to.
+	if r.Source != nil || !r.Usable || strings.Contains(string(out), "MEMLOCK") {
+		t.Errorf("%s", out)
+	}
+	for _, c := range r.Checks {
+		switch c.Name {
+		case "source bpf":
+			if os.Getuid() == 0 && !strings.Contains(c.Detail, "in a user namespace") || c.Remedy == "" || strings.Contains(c.Remedy, "see what it needs") {
+				t.Errorf("%+v", c)
+			}
+		case "source procfs":
+			if strings.Contains(c.Detail, "the best") || !strings.Contains(c.Detail, "watch and tree --exited need one that tells what happens") {
+				t.Errorf("%+v", c)
+			}
+		}
+	}
+}
+
+// What is asked for by --source is what the doctor is about.
+func TestSourceAskedFor(t *testing.T) {
+	refused := sourceTrial{name: "bpf", err: fs.ErrPermission}
+	works, reads := sourceTrial{name: "cnproc"}, sourceTrial{name: "procfs"}
+	trials := []sourceTrial{refused, works, reads}
+	for _, test := range []struct{ asked, best, connector, reader string }{
+		{"auto", "cnproc", "is the best", "questions about the present"},
+		{"cnproc", "cnproc", "is asked for", "--source asks for cnproc"},
+		{"procfs", "", "--source asks for procfs", "is asked for: watch and tree --exited need"},
+		{"bpf", "", "--source asks for bpf", "--source asks for bpf"},
+	} {
+		best := bestSource(trials, test.asked)
+		if best != test.best {
+			t.Errorf("--source %s: %q is the best, want %q", test.asked, best, test.best)
+		}
+		if c := works.check(best, test.asked); !strings.Contains(c.Detail, test.connector) {
+			t.Errorf("--source %s: %+v", test.asked, c)
+		}
+		if c := reads.check(best, test.asked); !strings.Contains(c.Detail, test.reader) {
+			t.Errorf("--source %s: %+v", test.asked, c)
+		}
+	}
+	if best := bestSource([]sourceTrial{refused, reads}, "auto"); best != "" {
+		t.Errorf("%q is the best, want none", best)
+	}
+	if r := examine("/proc", "procfs"); !r.Usable || r.Source != nil {
+		t.Errorf("%+v", r)
+	}
 }
 
 func TestMountCheck(t *testing.T) {
@@ -99,7 +145,7 @@ func TestDoctorGolden(t *testing.T) {
 		{name: "procfs", limits: []source.Limit{source.CreatorsUnseen, source.TicksOnly}},
 	}
 	for i := range trials {
-		r.Checks = append(r.Checks, trials[i].check(bestSource(trials)))
+		r.Checks = append(r.Checks, trials[i].check(bestSource(trials, "auto"), "auto"))
 	}
 	golden(t, "doctor_80.txt", 80, func(s *screen) { writeDoctor(s, r) })
 }

@@ -8,6 +8,10 @@ import (
 
 // emit writes processes as json or ndjson.
 func (a *app) emit(command string, info lineage.SourceInfo, objects []Object) error {
+	return a.emitFrom(command, sourceObject(info), objects)
+}
+
+func (a *app) emitFrom(command string, from Source, objects []Object) error {
 	if a.output.value == "ndjson" {
 		for i := range objects {
 			objects[i].Schema = schema
@@ -23,7 +27,7 @@ func (a *app) emit(command string, info lineage.SourceInfo, objects []Object) er
 	return a.encode(Document{
 		Schema:    schema,
 		Command:   command,
-		Source:    sourceObject(info),
+		Source:    from,
 		Complete:  len(a.gaps) == 0,
 		Note:      gapText(a.gaps),
 		Processes: objects,

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/proclineage/lineage/answer"
 	"github.com/proclineage/lineage/process"
 )
 
@@ -22,9 +19,9 @@ func statusText(x process.Exit) string {
 	case x.Evidence != process.Observed:
 		return "status not known"
 	case x.Status.Signaled() && x.Status.CoreDump():
-		return signalName(x.Status.Signal()) + " (core dumped)"
+		return answer.SignalName(x.Status.Signal()) + " (core dumped)"
 	case x.Status.Signaled():
-		return signalName(x.Status.Signal())
+		return answer.SignalName(x.Status.Signal())
 	default:
 		return "status " + strconv.Itoa(x.Status.ExitStatus())
 	}
@@ -36,82 +33,25 @@ func endMark(x process.Exit) string {
 	case x.Evidence != process.Observed:
 		return "?"
 	case x.Status.Signaled():
-		return signalName(x.Status.Signal())
+		return answer.SignalName(x.Status.Signal())
 	default:
 		return strconv.Itoa(x.Status.ExitStatus())
 	}
 }
 
-func signalName(s syscall.Signal) string {
-	if name := unix.SignalName(s); name != "" {
-		return name
-	}
-	return "signal " + strconv.Itoa(int(s))
-}
-
-// lived returns how long a process has lived that has ended.
-func lived(p *process.Process) (time.Duration, bool) {
-	if p.Exit.Evidence != process.Observed || p.ID.Precision == process.StartUnknown || p.Exit.At < p.ID.Start {
-		return 0, false
-	}
-	d := time.Duration(p.Exit.At - p.ID.Start)
-	if p.ID.Precision == process.ToTick {
-		d = d.Round(process.Tick)
-	}
-	return d, true
-}
-
-// ending describes the end of a process, nil where it has not ended.
-func (d *describer) ending(p *process.Process) *Exit {
-	if p.Exit.Evidence == process.Unknown {
-		return nil
-	}
-	x := &Exit{Evidence: p.Exit.Evidence.String()}
-	if p.Exit.At != 0 {
-		x.Time = new(d.wallClock(p.Exit.At))
-	}
-	if p.Exit.Evidence == process.Observed {
-		if s := p.Exit.Status; s.Signaled() {
-			x.Signal, x.CoreDumped = new(signalName(s.Signal())), s.CoreDump()
-		} else {
-			x.Status = new(s.ExitStatus())
-		}
-	}
-	if d, ok := lived(p); ok {
-		x.LivedSeconds = new(d.Seconds())
-	}
-	if u := p.Exit.Usage; u.Known {
-		x.UserSeconds, x.SystemSeconds = new(u.User.Seconds()), new(u.System.Seconds())
-		x.MaxRSSBytes, x.ReadBytes, x.WrittenBytes = &u.MaxRSS, &u.ReadBytes, &u.WrittenBytes
-	}
-	return x
-}
-
-// wallClock is an instant as JSON has it. The wall clock is not known to the
-// nanosecond; what is finer than this would be another number at every call.
-func (d *describer) wallClock(i process.Instant) string {
-	return d.tree.Time(i).UTC().Round(time.Microsecond).Format(time.RFC3339Nano)
-}
-
 // steadyClock is a library by whose wall clock the same instant always has the
 // same time, unless that clock is set.
 type steadyClock struct {
-	library
+	answer.Library
 	booted time.Time
 }
 
 func (c *steadyClock) Time(i process.Instant) time.Time {
-	booted := c.library.Time(0)
+	booted := c.Library.Time(0)
 	if d := booted.Sub(c.booted); d.Abs() > time.Millisecond {
 		c.booted = booted
 	}
 	return c.booted.Add(time.Duration(i))
-}
-
-// bootClock is an instant in seconds on the boot clock, as the ids of processes
-// have it.
-func bootClock(i process.Instant) string {
-	return fmt.Sprintf("%d.%09d", i/1e9, i%1e9)
 }
 
 // brief says how long something took, in a few digits.

@@ -73,7 +73,7 @@ func (a *app) treeOfExited(flags treeFlags, targets []string) error {
 	if x.dropped > 0 {
 		a.gaps = append(a.gaps, errDropped(x.dropped))
 	}
-	return drawForest(f, flags, tops, newForest(x.with(all)))
+	return drawForest(f.drawn(newForest(x.with(all))), flags, tops)
 }
 
 // with returns the processes there are and those that ended.

@@ -23,7 +23,7 @@ const none = int32(-1)
 
 // newForest puts each process below its parent. All are shown.
 func newForest(procs []process.Process) *forest {
-	slices.SortFunc(procs, func(p, q process.Process) int { return byStart(&p, &q) })
+	procs = oldestFirst(procs)
 	f := &forest{
 		procs:  procs,
 		parent: make([]int32, len(procs)),
@@ -57,6 +57,21 @@ func newForest(procs []process.Process) *forest {
 	}
 	f.breakCircles()
 	return f
+}
+
+// oldestFirst returns the processes in the order of their starts. A process is
+// too large to be moved more than once.
+func oldestFirst(procs []process.Process) []process.Process {
+	order := make([]*process.Process, len(procs))
+	for i := range procs {
+		order[i] = &procs[i]
+	}
+	slices.SortFunc(order, byStart)
+	sorted := make([]process.Process, len(procs))
+	for i, p := range order {
+		sorted[i] = *p
+	}
+	return sorted
 }
 
 // mayBe reports whether the link of the child is to that process. No parent is

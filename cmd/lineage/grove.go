@@ -1,10 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 
-	"github.com/proclineage/lineage/cgroup"
+	"github.com/proclineage/lineage/answer"
 )
 
 // grove is a part of the forest under a heading: a container, a unit, a
@@ -18,7 +19,7 @@ type grove struct {
 }
 
 // groves divides the forest. Processes hang together only within a grove.
-func (f *forest) groves(by string, d *describer) []grove {
+func (f *forest) groves(by string, d *answer.Describer) []grove {
 	if by == "none" {
 		f.link(func(_, _ int32) bool { return true })
 		return []grove{{roots: f.roots}}
@@ -57,22 +58,29 @@ func (f *forest) groves(by string, d *describer) []grove {
 	return list
 }
 
-func (f *forest) groveOf(by string, i int32, d *describer) grove {
+func (f *forest) groveOf(by string, i int32, d *answer.Describer) grove {
 	p := &f.procs[i]
-	w := d.whereabouts(p.Cgroup)
+	m := d.Whereabouts(p.Cgroup)
 	switch by {
 	case "container":
-		if id := w.identity; id.Role == cgroup.RoleContainer || id.Role == cgroup.RoleSandbox {
-			g := grove{key: id.Container, title: "container " + safe(id.Container)}
-			g.about = string(id.Runtime)
-			if id.Pod != "" {
+		if m.In() {
+			id := &m.Identity
+			g := grove{key: id.Container, title: "container " + safe(id.Container), about: safe(string(id.Runtime))}
+			switch c := &m.Container; {
+			case c.ID != "":
+				g.title = "container " + safe(c.String())
+				g.about = join(safe(string(cmp.Or(id.Runtime, c.Runtime))), safe(c.ShortID()))
+			case id.Pod != "":
 				g.about = join(g.about, "pod "+safe(id.Pod))
+			}
+			if m.Container.ID == "" && d.Named() {
+				g.about = join(g.about, "name not known")
 			}
 			return g
 		}
 		return grove{title: "host", about: "in no container"}
 	case "unit":
-		if u := w.unit; u.Name != "" {
+		if u := m.Unit; u.Name != "" {
 			g := grove{key: u.Name, title: "unit " + safe(u.Name)}
 			if u.UserUnit != "" {
 				g.key, g.title = u.Name+" "+u.UserUnit, "unit "+safe(u.UserUnit)
@@ -85,7 +93,7 @@ func (f *forest) groveOf(by string, i int32, d *describer) grove {
 		if p.SessionID != 0 {
 			g := grove{key: strconv.Itoa(p.SessionID), title: "session " + strconv.Itoa(p.SessionID)}
 			g.about = "no terminal"
-			if name := terminalName(p.TTY); name != "" {
+			if name := answer.TerminalName(p.TTY); name != "" {
 				g.about = "terminal " + name
 			}
 			if p.ID.PID == p.SessionID { // the leader is the oldest

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/signal"
@@ -23,6 +22,7 @@ import (
 type live struct {
 	tree   *lineage.Tree
 	events <-chan lineage.Event
+	end    func() // has events end with what has happened until then
 	close  func()
 }
 
@@ -31,13 +31,18 @@ func (a *app) openLive(command string) (*live, error) {
 	if a.source.value == procfs.Name {
 		return nil, usagef("--source %s: it tells nothing of what happens, and %s needs that: it may be auto, bpf or cnproc", procfs.Name, command)
 	}
-	t, err := lineage.NewTree(lineage.Options{ProcPath: a.proc, Source: a.source.value})
+	t, err := a.newTree(a.source.value)
 	if err != nil {
-		return nil, fmt.Errorf("%w (see 'lineage doctor')", err)
+		return nil, err
 	}
 	if info := t.Source(); info.Name == procfs.Name {
 		return nil, errors.Join(noLive(info.Passed), t.Close())
 	}
+	return read(t)
+}
+
+// read has the events of a tree read, which is closed with them.
+func read(t *lineage.Tree) (*live, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	events, err := t.Events(ctx)
 	if err != nil {
@@ -46,7 +51,7 @@ func (a *app) openLive(command string) (*live, error) {
 	}
 	var running sync.WaitGroup
 	running.Go(func() { _ = t.Run(ctx) }) // it fails on a closed tree only
-	return &live{tree: t, events: events, close: func() {
+	return &live{tree: t, events: events, end: cancel, close: func() {
 		cancel()
 		running.Wait()
 		_ = t.Close()
@@ -84,25 +89,37 @@ const lull = 10 * time.Millisecond
 // until one of them returns false or ctx ends; then with all that had happened
 // by then. The error says that nothing tells what happens any more.
 func (l *live) each(ctx context.Context, take func(*lineage.Event) bool, pause func() bool) error {
+	if !each(ctx, l.events, take, pause) {
+		return nil
+	}
+	if ctx.Err() == nil {
+		return noLive(l.tree.Source().Passed)
+	}
+	l.rest(take)
+	return nil
+}
+
+// each is live.each for a channel. It reports whether it returned only because ctx
+// or the events have ended.
+func each(ctx context.Context, events <-chan lineage.Event, take func(*lineage.Event) bool, pause func() bool) (more bool) {
 	var soon <-chan time.Time
 	for {
 		select {
 		case <-ctx.Done():
-			l.rest(take)
-			return nil
-		case e, ok := <-l.events:
+			return true
+		case e, ok := <-events:
 			switch {
 			case !ok:
-				return noLive(l.tree.Source().Passed)
+				return true
 			case !take(&e):
-				return nil
+				return false
 			case soon == nil:
 				soon = time.After(lull)
 			}
 		case <-soon:
 			soon = nil
 			if !pause() {
-				return nil
+				return false
 			}
 		}
 	}
@@ -112,14 +129,10 @@ func (l *live) each(ctx context.Context, take func(*lineage.Event) bool, pause f
 // cnproc has been told a little later.
 func (l *live) rest(take func(*lineage.Event) bool) {
 	until := process.Instant(linux.Boottime()) + process.Instant(lull)
-	_, _ = l.tree.Process(os.Getpid()) // whose answer is not older than the question
-	for {
-		select {
-		case e, ok := <-l.events:
-			if !ok || after(&e, until) || !take(&e) {
-				return
-			}
-		case <-time.After(5 * lull): // Run takes in what there is
+	soon := time.AfterFunc(lull, l.end)
+	defer soon.Stop()
+	for e := range l.events {
+		if after(&e, until) || !take(&e) {
 			return
 		}
 	}

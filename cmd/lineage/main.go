@@ -11,9 +11,13 @@ import (
 	"io"
 	"os"
 	"syscall"
+
+	"google.golang.org/grpc/grpclog"
 )
 
 func main() {
+	// What gRPC has to say is no answer, and no line of ours.
+	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard))
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
@@ -30,6 +34,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		getenv:   os.Getenv,
 		ascii:    !isUTF8(os.Getenv),
 	}
+	defer a.close()
 	root := newRoot(a)
 	root.SetArgs(args)
 	root.SetIn(stdin)
@@ -39,9 +44,10 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 	root.SetErr(stderr)
 	cmd, err := root.ExecuteC()
-	if err != nil && !a.began {
+	if err != nil && !a.understood {
 		err = usagef("%w (see '%s --help')", err, cmd.CommandPath())
 	}
+	err = failing(cmd, err)
 	if werr := a.stdout.Flush(); werr != nil {
 		if errors.Is(werr, syscall.EPIPE) {
 			return exitError // whoever read has had enough

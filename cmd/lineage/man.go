@@ -76,6 +76,7 @@ func manPage(c *cobra.Command) []byte {
 	c.Root().PersistentFlags().VisitAll(func(f *pflag.Flag) {
 		fmt.Fprintf(&b, ".TP\n.B %s\nis used where\n.B \\-\\-%s\nis not given\n", variable(f.Name), roff(f.Name))
 	})
+	b.WriteString(".TP\n.B COLUMNS\nhow many columns the terminal has, in place of what it says itself\n")
 	b.WriteString(".TP\n.B NO_COLOR\nif set and not empty, there is no colour unless\n.B \\-\\-color\nasks for it\n")
 	if c.HasParent() {
 		fmt.Fprintf(&b, ".SH SEE ALSO\n.BR %s (1)\n", roff(strings.ReplaceAll(c.Parent().CommandPath(), " ", "-")))

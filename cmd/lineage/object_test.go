@@ -19,31 +19,52 @@ func documented(t *testing.T) string {
 }
 
 func TestFieldsAreDocumented(t *testing.T) {
-	// Names of fields stand in the first cell of the rows.
-	names := map[string]bool{}
+	// Names of fields stand in the first cell of the rows, by section.
+	names := map[string]map[string]bool{}
+	section := ""
 	var rest []string
 	for line := range strings.Lines(documented(t)) {
+		if title, ok := strings.CutPrefix(line, "## "); ok {
+			section = strings.TrimSpace(title)
+			names[section] = map[string]bool{}
+		}
 		cell, ok := strings.CutPrefix(line, "| `")
-		if !ok {
+		if !ok || section == "" {
 			rest = append(rest, line)
 			continue
 		}
 		cell, meaning, _ := strings.Cut(cell, " |")
 		for name := range strings.SplitSeq(cell, ",") {
-			names[strings.Trim(name, "` ")] = true
+			names[section][strings.Trim(name, "` ")] = true
 		}
 		rest = append(rest, meaning)
 	}
-	for _, v := range []any{Object{}, Exit{}, Event{}, Container{}, Document{}, PathObject{}, Report{}, Check{}, Version{}} {
-		for _, name := range fieldNames(reflect.TypeOf(v)) {
-			if !names[name] {
-				t.Errorf("%T: docs/output.md has no row for %s", v, name)
+	for section, values := range map[string][]any{
+		"A process":          {Object{}, Exit{}, Container{}},
+		"An event":           {Event{}},
+		"A document":         {Document{}},
+		"A recording":        {RecordedObject{}, RecordingObject{}},
+		"A path of a cgroup": {PathObject{}},
+		"The doctor":         {Report{}, Check{}},
+		"The version":        {Version{}},
+		"The summary of a recording": {
+			SummaryObject{}, UsageObject{}, ProfileObject{}, LevelObject{}, CostObject{}, Which{}, ProgramObject{},
+			FailureObject{}, StepObject{}, UnknownObject{},
+		},
+		"What differs between two recordings": {DiffObject{}, TotalObject{}, CameObject{}, PairObject{}, ProgramPairObject{}},
+	} {
+		for _, v := range values {
+			for _, name := range fieldNames(reflect.TypeOf(v)) {
+				if !names[section][name] {
+					t.Errorf("%T: docs/output.md has no row for %s in %q", v, name, section)
+				}
 			}
 		}
 	}
-	// Small objects are documented in the row of the field that has them.
+	// Small objects, and what means the same in each document, are documented in
+	// the row of the field that has them or in prose.
 	prose := strings.Join(rest, "")
-	for _, v := range []any{Link{}, Source{}, Passed{}, GroupLine{}} {
+	for _, v := range []any{Link{}, Source{}, Passed{}, GroupLine{}, ExecObject{}, LossObject{}, RecordingDocument{}} {
 		for _, name := range fieldNames(reflect.TypeOf(v)) {
 			if !strings.Contains(prose, "`"+name+"`") {
 				t.Errorf("%T: docs/output.md does not name %s", v, name)
@@ -55,8 +76,8 @@ func TestFieldsAreDocumented(t *testing.T) {
 func fieldNames(typ reflect.Type) []string {
 	var names []string
 	for f := range typ.Fields() {
-		if f.Anonymous {
-			continue // it is documented by itself
+		if f.Anonymous || !f.IsExported() || f.Tag.Get("json") == "-" {
+			continue // it is documented by itself, or not written
 		}
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		names = append(names, name)
@@ -69,7 +90,7 @@ func fieldNames(typ reflect.Type) []string {
 // there.
 func TestExamplesParse(t *testing.T) {
 	examples := strings.Split(documented(t), "```json\n")[1:]
-	into := []any{&Object{}, &Event{}, &Document{}, &PathObject{}}
+	into := []any{&Object{}, &Event{}, &Document{}, &RecordingDocument{}, &PathObject{}}
 	if len(examples) != len(into) {
 		t.Fatalf("%d examples, want %d", len(examples), len(into))
 	}

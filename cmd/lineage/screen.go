@@ -168,6 +168,28 @@ func (s *screen) table(right map[int]bool, rows ...[]span) {
 	}
 }
 
+// commandLine is a command line as the screen shows it: where that cuts lines, the
+// program is without its directory.
+func (s *screen) commandLine(text string) string {
+	program, _, _ := strings.Cut(text, " ")
+	if s.width == 0 || strings.HasPrefix(program, "'") || strings.HasPrefix(program, "$'") {
+		return text
+	}
+	return text[strings.LastIndexByte(program, '/')+1:]
+}
+
+// fitted cuts what stands in the middle, a command line, so that the end can be
+// seen as well.
+func (s *screen) fitted(head []span, middle span, tail []span) []span {
+	middle.text = s.text(s.commandLine(middle.text))
+	if room := s.width - measure(s.shown(head)) - measure(s.shown(tail)); s.width > 0 && columns(middle.text) > room {
+		const least = 12
+		more := s.text("…")
+		middle.text = cut(middle.text, max(room-columns(more), min(least, columns(middle.text)))) + more
+	}
+	return append(append(head, middle), tail...)
+}
+
 // terminalWidth returns the columns of the terminal that w is, 0 for none.
 func terminalWidth(w io.Writer) int {
 	f, ok := w.(*os.File)

@@ -17,6 +17,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
+
+	"github.com/proclineage/lineage/internal/linuxtest"
 )
 
 // quickExit keeps the race detector of the children from waiting for a second
@@ -60,6 +62,7 @@ func setup(e *testscript.Env) error {
 }
 
 func TestScript(t *testing.T) {
+	linuxtest.Quiet(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -153,7 +156,7 @@ func onTerminal(width int, getenv func(string) string, args ...string) (string, 
 	c.Stdout = terminal
 	c.Stderr = os.Stderr
 	c.Env = []string{quickExit}
-	for _, name := range []string{"NO_COLOR", "TERM", "LANG", "LC_CTYPE", "LINEAGE_COLOR"} {
+	for _, name := range []string{"NO_COLOR", "TERM", "LANG", "LC_CTYPE", "LINEAGE_COLOR", "COLUMNS"} {
 		c.Env = append(c.Env, name+"="+getenv(name))
 	}
 	if err := c.Start(); err != nil {
@@ -247,24 +250,27 @@ func nobody(ts *testscript.TestScript, _ bool, args []string) {
 
 // TestBrokenPipe runs the command for a reader that has gone.
 func TestBrokenPipe(t *testing.T) {
+	if stderr, status := toNobody(t, "tree", "--kernel", "--all"); stderr != "" || status.Signal() != syscall.SIGPIPE {
+		t.Errorf("it ends with %v, not by SIGPIPE: %s", status, stderr)
+	}
+}
+
+// toNobody runs the command for a reader that has gone, and returns what it says
+// and how it ends.
+func toNobody(t *testing.T, args ...string) (stderr string, status syscall.WaitStatus) {
+	t.Helper()
 	r, w := must2x(t)(os.Pipe())
 	r.Close()
-	c := exec.Command("/proc/self/exe", "tree", "--kernel", "--all")
+	c := exec.Command("/proc/self/exe", args...)
 	c.Args[0] = "lineage"
-	var stderr strings.Builder
-	c.Stdout, c.Stderr = w, &stderr
+	var b strings.Builder
+	c.Stdout, c.Stderr = w, &b
 	err := c.Run()
 	w.Close()
-	if stderr.String() != "" {
-		t.Errorf("stderr: %s", stderr.String())
+	if failed := new(exec.ExitError); err != nil && !errors.As(err, &failed) {
+		t.Fatal(err)
 	}
-	failed := new(exec.ExitError)
-	if !errors.As(err, &failed) {
-		t.Fatalf("err = %v", err)
-	}
-	if s := failed.Sys().(syscall.WaitStatus); s.Signal() != syscall.SIGPIPE {
-		t.Errorf("ended with %v, not by SIGPIPE", s)
-	}
+	return b.String(), c.ProcessState.Sys().(syscall.WaitStatus)
 }
 
 func must2x(t *testing.T) func(r, w *os.File, err error) (*os.File, *os.File) {

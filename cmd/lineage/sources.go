@@ -67,18 +67,20 @@ func tryConnector(proc string, reader *procfs.Source) sourceTrial {
 	return t
 }
 
-// bestSource returns the name of the first that works.
-func bestSource(trials []sourceTrial) string {
+// bestSource returns the first that works of those that tell what happens, or of
+// these the one that is asked for; empty where none does.
+func bestSource(trials []sourceTrial, asked string) string {
 	for _, t := range trials {
-		if t.err == nil {
+		if t.err == nil && t.name != procfs.Name && (asked == "auto" || asked == t.name) {
 			return t.name
 		}
 	}
 	return ""
 }
 
-// check tells of a source. Best is the one that is taken.
-func (t *sourceTrial) check(best string) Check {
+// check tells of a source. Best is the one that is taken for what happens, of
+// those that are asked for.
+func (t *sourceTrial) check(best, asked string) Check {
 	c := Check{Name: "source " + t.name, Status: statusOK, Detail: "works", Needs: sourceNeeds[t.name]}
 	if t.err != nil {
 		why, remedy, ok := strings.Cut(reason(t.name, t.err), "; ")
@@ -90,8 +92,16 @@ func (t *sourceTrial) check(best string) Check {
 	}
 	c.BufferBytes = t.buffer
 	switch {
+	case t.name == best && asked == t.name:
+		c.Detail += " and is asked for: everything takes it"
 	case t.name == best:
 		c.Detail += " and is the best: watch, tree --exited and the library take it"
+	case asked == t.name:
+		c.Detail += " and is asked for: watch and tree --exited need one that tells what happens"
+	case asked != "auto":
+		c.Detail += "; --source asks for " + asked
+	case t.name == procfs.Name && best == "":
+		c.Detail += "; all questions about the present take it, and the library; watch and tree --exited need one that tells what happens"
 	case t.name == procfs.Name:
 		c.Detail += "; questions about the present take it: why, ancestors, tree, cgroup"
 	default:

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -9,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/proclineage/lineage"
+	"github.com/proclineage/lineage/answer"
+	"github.com/proclineage/lineage/container"
 	"github.com/proclineage/lineage/process"
 )
 
@@ -16,8 +20,8 @@ import (
 const targetHelp = `TARGET is one of
   PID        a process, or the process of a thread
   :PORT      the processes that listen on a TCP port or have bound a UDP port
-  CONTAINER  the ID of a container, at least its first 12 digits, or its name
-             where the runtime has no ID
+  CONTAINER  the name of a container or of its pod, or its ID, at least the first
+             12 digits of it
   ID         an id as --output json writes it, such as 48213@17123.45~90122
   NAME       the name of a process; else the name of its program's file; else
              a part of its name; else a part of its command line`
@@ -41,6 +45,8 @@ type finder struct {
 
 	byName bool // a target is a name, whatever it looks like
 	read   []process.Process
+	named  *answer.Describer // see describer
+	within string            // the container that is looked in, empty for the host
 }
 
 func (f *finder) find(target string) (matches, error) {
@@ -65,7 +71,77 @@ func (f *finder) find(target string) (matches, error) {
 	return f.name(target)
 }
 
+// enter has targets mean what is in a container, unless there is no name.
+func (f *finder) enter(name string) error {
+	if name == "" {
+		return nil
+	}
+	all, err := f.all()
+	if err != nil {
+		return err
+	}
+	d := f.described()
+	for _, is := range []containerTest{byNameOrID(name), byIDPrefix(name)} {
+		ids := map[string]bool{}
+		inside := slices.DeleteFunc(slices.Clone(all), func(p process.Process) bool {
+			m := d.Whereabouts(p.Cgroup)
+			return !inContainerOf(&m, func(id string, c *container.Container) bool {
+				ok := is(id, c) && !c.Sandbox // which runs nothing
+				if ok {
+					ids[id] = true
+				}
+				return ok
+			})
+		})
+		switch {
+		case len(ids) > 1:
+			return usagef("--container %s means more than one: %s", quoted(name), strings.Join(slices.Sorted(maps.Keys(ids)), ", "))
+		case len(ids) == 1:
+			f.within, f.read = name, inside
+			return nil
+		}
+	}
+	return notFoundf("no process is in a container with the name or ID %s", quoted(name))
+}
+
+// inner finds the process that has a PID in the container's own PID namespace.
+func (f *finder) inner(target string) (matches, error) {
+	pid, err := parsePID(target)
+	if err != nil {
+		return matches{}, err
+	}
+	var found []process.Process
+	if namespace := f.namespace(); namespace != 0 {
+		p, err := f.tree.ProcessInNamespace(namespace, pid)
+		if err := f.a.tolerate(err); err != nil && !errors.Is(err, lineage.ErrNotFound) {
+			return matches{}, explain("process "+target+" in the container", err)
+		} else if err == nil && slices.ContainsFunc(f.read, func(q process.Process) bool { return q.ID.Same(p.ID) }) {
+			found = append(found, p)
+		}
+	}
+	if len(found) == 0 {
+		return matches{}, notFoundf("no process in container %s has PID %d there", quoted(f.within), pid)
+	}
+	return matches{processes: found, how: "with PID " + target + " in container " + safe(f.within)}, nil
+}
+
+// namespace returns the PID namespace of the container that is looked in: that
+// of the outermost of its processes, zero where it may not be read.
+func (f *finder) namespace() (namespace uint64) {
+	least := 0
+	for i := range f.read {
+		d, err := f.tree.Details(f.read[i].ID)
+		if n := len(d.NamespacePIDs); err == nil && d.PIDNamespace != 0 && (least == 0 || n < least) {
+			least, namespace = n, d.PIDNamespace
+		}
+	}
+	return namespace
+}
+
 func (f *finder) pid(target string) (matches, error) {
+	if f.within != "" {
+		return f.inner(target)
+	}
 	p, err := processOf(f.tree, target)
 	if err != nil {
 		return matches{}, err
@@ -105,14 +181,35 @@ func (f *finder) container(prefix string) (matches, error) {
 	if err != nil {
 		return matches{}, err
 	}
-	return inContainer(all, prefix, func(id string) bool { return strings.HasPrefix(id, prefix) }), nil
+	return inContainer(all, f.describer(all), prefix, byIDPrefix(prefix)), nil
 }
 
-func inContainer(all []process.Process, name string, is func(id string) bool) matches {
-	d := newDescriber(nil)
+// describer returns one that knows the names of the containers of all.
+func (f *finder) describer(all []process.Process) *answer.Describer {
+	if f.named == nil {
+		f.named = f.a.describer(f.tree)
+		f.named.Prepare(all)
+	}
+	return f.named
+}
+
+// described is describer once the names of all containers are known.
+func (f *finder) described() *answer.Describer {
+	d := f.a.describer(f.tree)
+	if f.a.names != nil {
+		if err := f.a.names.load(); err != nil {
+			f.a.gaps = append(f.a.gaps, &lineage.IncompleteError{Err: err})
+		}
+	}
+	d.Settle()
+	f.named = d
+	return d
+}
+
+func inContainer(all []process.Process, d *answer.Describer, name string, is containerTest) matches {
 	in := make(map[int]bool)
 	for i := range all {
-		if inContainerOf(d.whereabouts(all[i].Cgroup).identity, is) {
+		if m := d.Whereabouts(all[i].Cgroup); inContainerOf(&m, is) {
 			in[all[i].ID.PID] = true
 		}
 	}
@@ -178,13 +275,13 @@ func (f *finder) name(name string) (matches, error) {
 		if len(found) > 0 {
 			return matches{processes: topFirst(found), how: rule.how}, nil
 		}
-		if i == 0 {
-			if m := inContainer(all, name, func(id string) bool { return id == name }); len(m.processes) > 0 {
+		if i == 1 {
+			if m := inContainer(all, f.described(), name, byNameOrID(name)); len(m.processes) > 0 {
 				return m, nil
 			}
 		}
 	}
-	return matches{}, notFoundf("no process has %s in its name or command line, and no container has that ID", quoted(name))
+	return matches{}, notFoundf("no process has %s in its name or command line, and no container has that name or ID", quoted(name))
 }
 
 // askers are the processes that run this command: a shell, sudo. What they

@@ -5,8 +5,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/proclineage/lineage/process"
 	"github.com/spf13/cobra"
+
+	"github.com/proclineage/lineage/answer"
+	"github.com/proclineage/lineage/process"
 )
 
 // treeFlags are the flags of lineage tree.
@@ -18,6 +20,8 @@ type treeFlags struct {
 	all              bool
 	kernel           bool
 	exited           time.Duration // 0 to show what there is now alone
+	at               string        // a time, empty for now
+	from             fromFlags
 }
 
 func newTree(a *app) *cobra.Command {
@@ -37,6 +41,9 @@ draws those that ended meanwhile too, below their last parents: "make † 2" end
 with status 2, "sleep † SIGKILL" by a signal. What ended before lineage watched it
 cannot know. TARGET is then what it means when the watch begins.
 
+With --at or --store the processes are those of a history, at that time or as of the
+last that is known of the host, and TARGET is a PID or an id.
+
 ` + targetHelp,
 		Example: `  lineage tree --pids
   lineage tree nginx --args
@@ -55,6 +62,19 @@ cannot know. TARGET is then what it means when the watch begins.
 			if err := positive(c, "exited"); err != nil {
 				return err
 			}
+			if err := notEmpty(c, "at", "store", "host"); err != nil {
+				return err
+			}
+			past, err := flags.from.past(flags.at)
+			if err != nil {
+				return err
+			}
+			if past {
+				if flags.exited > 0 {
+					return usagef("--exited does not go with --at and --store")
+				}
+				return a.treeAt(flags, args)
+			}
 			if flags.exited > 0 {
 				return a.treeOfExited(flags, args)
 			}
@@ -63,11 +83,14 @@ cannot know. TARGET is then what it means when the watch begins.
 				return err
 			}
 			defer t.Close()
+			if flags.by.value == "container" && a.names != nil {
+				a.names.prefetch()
+			}
 			return drawTree(newFinder(a, t), flags, args)
 		},
 	}
 	f := c.Flags()
-	f.BoolVarP(&flags.pids, "pids", "p", false, "show PIDs")
+	f.BoolVarP(&flags.pids, "pids", "p", false, "show PIDs, and in brackets those inside the container")
 	f.BoolVarP(&flags.args, "args", "a", false, "show command lines")
 	f.BoolVarP(&flags.user, "user", "u", false, "show users")
 	f.Var(&flags.by, "by", "group by container, unit, session or none")
@@ -76,6 +99,9 @@ cannot know. TARGET is then what it means when the watch begins.
 	f.BoolVar(&flags.all, "all", false, "draw each of the leaves that look the same")
 	f.BoolVar(&flags.kernel, "kernel", false, "also the threads of the kernel")
 	f.DurationVar(&flags.exited, "exited", 0, "watch for `TIME`, such as 10m, and also draw what ended meanwhile")
+	f.StringVar(&flags.at, "at", "", "what there was at `TIME`, by the history of the daemon: 10m (ago), 08:15, 2026-01-31T08:15:00Z")
+	must(c.RegisterFlagCompletionFunc("at", cobra.NoFileCompletions))
+	flags.from.add(c)
 	must(c.RegisterFlagCompletionFunc("exited", cobra.NoFileCompletions))
 	must(c.RegisterFlagCompletionFunc("by", cobra.FixedCompletions(flags.by.allowed, cobra.ShellCompDirectiveNoFileComp)))
 	return c
@@ -91,7 +117,27 @@ func drawTree(finder *finder, flags treeFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	return drawForest(finder, flags, tops, newForest(all))
+	return drawForest(finder.drawn(newForest(all)), flags, tops)
+}
+
+// drawing is a forest that is to be drawn.
+type drawing struct {
+	app       *app
+	forest    *forest
+	describer *answer.Describer
+	// detailed describes a process by all that can be known of it.
+	detailed func(*process.Process) Object
+	source   string // in text
+	emit     func([]Object) error
+}
+
+// drawn is a forest of the finder's tree.
+func (f *finder) drawn(of *forest) drawing {
+	d := f.a.describer(f.tree)
+	return drawing{
+		app: f.a, forest: of, describer: d, detailed: d.Detailed, source: sourceLine(f.tree.Source()),
+		emit: func(objects []Object) error { return f.a.emit("tree", f.tree.Source(), objects) },
+	}
 }
 
 // tops returns the processes that the targets mean, and whether one is a thread
@@ -111,9 +157,11 @@ func (f *finder) tops(targets []string) (tops []process.ID, kernel bool, err err
 }
 
 // drawForest draws what is below the tops, all if there are none.
-func drawForest(finder *finder, flags treeFlags, tops []process.ID, f *forest) error {
-	a, t := finder.a, finder.tree
-	d := newDescriber(t)
+func drawForest(of drawing, flags treeFlags, tops []process.ID) error {
+	a, f, d := of.app, of.forest, of.describer
+	if flags.by.value == "container" || a.output.value != "text" {
+		d.Prepare(f.procs)
+	}
 	v := &treeView{flags: flags, forest: f, describer: d}
 	if !flags.kernel {
 		v.kernel = f.hide(func(p *process.Process) bool { return p.Kernel })
@@ -125,7 +173,10 @@ func drawForest(finder *finder, flags treeFlags, tops []process.ID, f *forest) e
 		v.kernel = 0
 	}
 	if flags.args || flags.user {
-		v.readDetails()
+		v.readDetails(of.detailed)
+	}
+	if flags.pids || a.output.value != "text" {
+		v.readInner()
 	}
 	if flags.match != "" && f.keepMatches(v.matcher()) == 0 {
 		return notFoundf("no process has %s in its name", quoted(flags.match))
@@ -133,25 +184,45 @@ func drawForest(finder *finder, flags treeFlags, tops []process.ID, f *forest) e
 	s := a.screen()
 	groves := f.groves(flags.by.value, d)
 	if a.output.value != "text" {
-		return a.emit("tree", t.Source(), v.objects(groves))
+		return of.emit(v.objects(groves))
 	}
 	v.screen = s
 	v.write(groves)
 	s.line()
 	s.sentence("shown", v.summary(), dim)
-	s.sentence("source", sourceLine(t.Source()), dim)
+	s.sentence("source", of.source, dim)
 	return nil
 }
 
 // readDetails describes all that is shown.
-func (v *treeView) readDetails() {
+func (v *treeView) readDetails(detailed func(*process.Process) Object) {
 	v.detailed = make([]*Object, len(v.forest.procs))
 	for i := range v.forest.procs {
 		if !v.forest.shown[i] {
 			continue
 		}
-		o := v.describer.detailed(&v.forest.procs[i])
+		o := detailed(&v.forest.procs[i])
 		v.detailed[i] = &o
+	}
+}
+
+// readInner reads which PIDs the processes in containers have there.
+func (v *treeView) readInner() {
+	v.inner = make(map[int32][]int)
+	for i := range v.forest.procs {
+		p := &v.forest.procs[i]
+		if m := v.describer.Whereabouts(p.Cgroup); !v.forest.shown[i] || !m.In() {
+			continue
+		}
+		switch o := v.object(int32(i)); {
+		case o != nil:
+			v.inner[int32(i)] = o.NamespacePIDs
+		case p.NamespacePIDs != nil:
+			v.inner[int32(i)] = p.NamespacePIDs
+		default:
+			d, _ := v.describer.Details(p.ID) // none of who has ended
+			v.inner[int32(i)] = d.NamespacePIDs
+		}
 	}
 }
 
@@ -178,7 +249,10 @@ func (v *treeView) objects(groves []grove) []Object {
 	visit = func(g *grove, i int32, depth int) {
 		o := v.object(i)
 		if o == nil {
-			o = new(v.describer.object(&v.forest.procs[i]))
+			o = new(v.describer.Process(&v.forest.procs[i]))
+			if pids := v.inner[i]; pids != nil {
+				o.NamespacePIDs = pids
+			}
 		}
 		o.Depth = &depth
 		if v.flags.match != "" {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/proclineage/lineage"
+	"github.com/proclineage/lineage/answer"
 	"github.com/proclineage/lineage/process"
 )
 
@@ -65,7 +66,7 @@ func view(flags treeFlags, tops ...int) (*treeView, []grove) {
 	if flags.by.value == "" {
 		flags.by.value = "none"
 	}
-	v := &treeView{flags: flags, forest: newForest(host()), describer: newDescriber(clock{})}
+	v := &treeView{flags: flags, forest: newForest(host()), describer: answer.NewDescriber(clock{}, nil)}
 	if !flags.kernel {
 		v.kernel = v.forest.hide(func(p *process.Process) bool { return p.Kernel })
 	}
@@ -141,7 +142,7 @@ func TestTreeExitedGolden(t *testing.T) {
 		x.take(&lineage.Event{Kind: process.Exited, Process: p})
 	}
 	golden(t, "tree_exited.txt", 0, func(s *screen) {
-		v := &treeView{flags: treeFlags{pids: true, exited: time.Minute}, forest: newForest(x.with([]process.Process{shell, again})), describer: newDescriber(clock{}), screen: s}
+		v := &treeView{flags: treeFlags{pids: true, exited: time.Minute}, forest: newForest(x.with([]process.Process{shell, again})), describer: answer.NewDescriber(clock{}, nil), screen: s}
 		v.write(v.forest.groves("none", v.describer))
 		s.sentence("shown", v.summary(), dim)
 	})
@@ -260,7 +261,7 @@ func BenchmarkTree(b *testing.B) {
 	for _, by := range []string{"none", "unit"} {
 		b.Run(by, func(b *testing.B) {
 			for b.Loop() {
-				v := &treeView{flags: treeFlags{pids: true, all: true}, forest: newForest(procs), describer: newDescriber(clock{})}
+				v := &treeView{flags: treeFlags{pids: true, all: true}, forest: newForest(procs), describer: answer.NewDescriber(clock{}, nil)}
 				groves := v.forest.groves(by, v.describer)
 				v.screen = &screen{w: bufio.NewWriterSize(io.Discard, 64<<10), width: 120}
 				v.write(groves)

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/proclineage/lineage/answer"
 	"github.com/proclineage/lineage/process"
 )
 
@@ -12,11 +13,12 @@ import (
 type treeView struct {
 	flags     treeFlags
 	forest    *forest
-	describer *describer
+	describer *answer.Describer
 	screen    *screen
-	detailed  []*Object // by place; nil where no details were asked for
-	kernel    int       // how many threads of the kernel are left out
-	deeper    int       // how many processes are deeper than --depth
+	detailed  []*Object       // by place; nil where no details were asked for
+	inner     map[int32][]int // by place, the PIDs in each PID namespace of those in containers
+	kernel    int             // how many threads of the kernel are left out
+	deeper    int             // how many processes are deeper than --depth
 
 	branch []byte // what stands to the left of a process
 }
@@ -184,12 +186,23 @@ func (v *treeView) drawLine(r row, depth int, corner string, hidden int) {
 }
 
 func (v *treeView) pids(r row) string {
-	b := strconv.AppendInt([]byte{' '}, int64(v.forest.procs[r.at].ID.PID), 10)
+	b := v.pid(nil, r.at)
 	for _, i := range r.twins {
-		b = append(b, ' ')
-		b = strconv.AppendInt(b, int64(v.forest.procs[i].ID.PID), 10)
+		b = v.pid(b, i)
 	}
 	return string(b)
+}
+
+// pid appends the PID, and in brackets that in the container.
+func (v *treeView) pid(b []byte, i int32) []byte {
+	b = append(b, ' ')
+	b = strconv.AppendInt(b, int64(v.forest.procs[i].ID.PID), 10)
+	if pids := v.inner[i]; len(pids) > 1 {
+		b = append(b, " ("...)
+		b = strconv.AppendInt(b, int64(pids[len(pids)-1]), 10)
+		b = append(b, ')')
+	}
+	return b
 }
 
 // parentText names the parent of a process that stands at the root here,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"regexp"
 	"slices"
@@ -8,6 +9,8 @@ import (
 	"time"
 
 	"github.com/proclineage/lineage"
+	"github.com/proclineage/lineage/answer"
+	"github.com/proclineage/lineage/api/client"
 	"github.com/proclineage/lineage/process"
 	"github.com/proclineage/lineage/source/cnproc"
 	"github.com/spf13/cobra"
@@ -84,7 +87,7 @@ whether they work here.
 	f.VarP(&flags.kinds, "event", "e", "which events: `LIST` is all, or some of fork,exec,exit,move,seen,gone")
 	f.BoolVar(&flags.failed, "failed", false, "of exits only those with a status other than 0 or by a signal; alone, nothing else")
 	f.StringVar(&flags.under, "under", "", "only `TARGET` and what comes from it, the processes made later too")
-	f.StringVar(&flags.container, "container", "", "only what is in the containers whose ID begins with `ID`")
+	f.StringVar(&flags.container, "container", "", "only what is in the `CONTAINER` with that name, pod or beginning of an ID")
 	f.StringVarP(&flags.match, "match", "m", "", "only what has a match of the regular expression `RE` in its name, file or arguments")
 	f.BoolVarP(&flags.chain, "chain", "c", false, "show who made the process, who made that one and so on (ended: "+dead+", not known: ?)")
 	f.DurationVar(&flags.duration, "for", 0, "end after `TIME`, such as 90s, 10m or 2h")
@@ -143,40 +146,47 @@ func newFilter(c *cobra.Command, flags watchFlags) (*eventFilter, error) {
 	case !slices.Contains(flags.kinds, process.Exited):
 		return nil, usagef("--failed is about exits, and --event %s leaves them out", &flags.kinds)
 	}
-	if flags.match != "" {
-		re, err := regexp.Compile(flags.match)
-		if err != nil {
-			return nil, usagef("--match: %w", err)
-		}
-		f.match = re
+	var err error
+	f.match, err = matcher(flags.match)
+	return f, err
+}
+
+// matcher is the regular expression of --match, nil where it is empty.
+func matcher(text string) (*regexp.Regexp, error) {
+	if text == "" {
+		return nil, nil
 	}
-	return f, nil
+	re, err := regexp.Compile(text)
+	if err != nil {
+		return nil, usagef("--match: %w", err)
+	}
+	return re, nil
 }
 
 // watch tells of events until it is to end.
 func (a *app) watch(flags watchFlags, filter *eventFilter) error {
 	ctx, stop := untilStopped()
 	defer stop()
+	if c := a.daemonIfThere(ctx); c != nil {
+		defer c.Close()
+		return a.watchRemote(ctx, c, flags, filter)
+	}
 	l, err := a.openLive("watch")
 	if err != nil {
 		return err
 	}
 	defer l.close()
-	if flags.under != "" {
-		m, err := newFinder(a, l.tree).find(flags.under)
-		if err != nil {
-			return err
+	if flags.container != "" && a.names != nil {
+		if err := a.names.load(); err != nil {
+			a.gaps = append(a.gaps, &lineage.IncompleteError{Err: err})
 		}
-		filter.under = map[int]process.ID{}
-		for i := range m.processes {
-			filter.under[m.processes[i].ID.PID] = m.processes[i].ID
-		}
+	}
+	if err := filter.below(newFinder(a, l.tree), flags.under); err != nil {
+		return err
 	}
 	ctx, cancel := within(ctx, flags.duration)
 	defer cancel()
-	a.stdout.Reset(&patientWriter{a.out, ctx.Done()})
-	w := newWatcher(a, l.tree, filter)
-	w.chain, w.left = flags.chain, flags.count
+	w := a.watcher(ctx, l.tree, flags, filter)
 	if info := w.begin(); a.attended {
 		a.warn(watchingText(info) + "; Ctrl-C ends it")
 	}
@@ -185,17 +195,72 @@ func (a *app) watch(flags watchFlags, filter *eventFilter) error {
 	}
 	err = l.each(ctx, w.take, w.flush)
 	if err == nil && a.strict && l.tree.Source().Name == cnproc.Name {
-		err = &statusError{exitIncomplete, errMisses}
+		err = &statusError{exitIncomplete, errMissed}
 	}
 	return err
+}
+
+// watchRemote tells of the events of a daemon until it is to end.
+func (a *app) watchRemote(ctx context.Context, c *client.Client, flags watchFlags, filter *eventFilter) error {
+	if flags.under != "" {
+		t, err := a.open()
+		if err != nil {
+			return err
+		}
+		err = filter.below(newFinder(a, t), flags.under)
+		if err := errors.Join(err, t.Close()); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := within(ctx, flags.duration)
+	defer cancel()
+	r, err := newRemote(ctx, c, client.EventQuery{})
+	if err != nil {
+		return asked(err)
+	}
+	w := a.watcher(ctx, r, flags, filter)
+	if info := w.begin(); a.attended {
+		a.warn("watching through the daemon at " + safe(c.Address) + " with " + info.Name + "; Ctrl-C ends it")
+	}
+	if !each(ctx, r.events, w.take, w.flush) || ctx.Err() != nil {
+		return nil
+	}
+	return r.ended()
+}
+
+// watcher returns one that writes until ctx ends.
+func (a *app) watcher(ctx context.Context, t watched, flags watchFlags, f *eventFilter) *watcher {
+	a.stdout.Reset(&patientWriter{a.out, ctx.Done()})
+	w := newWatcher(a, t, f)
+	w.chain, w.left = flags.chain, flags.count
+	return w
+}
+
+// below has the filter take only what TARGET means and what comes from that.
+func (f *eventFilter) below(in *finder, target string) error {
+	if target == "" {
+		return nil
+	}
+	m, err := in.find(target)
+	if err != nil {
+		return err
+	}
+	f.under = map[int]process.ID{}
+	for i := range m.processes {
+		f.under[m.processes[i].ID.PID] = m.processes[i].ID
+	}
+	return nil
 }
 
 // errMisses is why what cnproc tells is not all.
 var errMisses = errors.New("watching with cnproc, which misses processes that end before they are read; as root bpf misses none")
 
+// errMissed is what has come of it.
+var errMissed = errors.New("what was told may not be all: cnproc was in use")
+
 // watched is what a watcher asks a [lineage.Tree].
 type watched interface {
-	library
+	answer.Library
 	ProcessByID(process.ID) (process.Process, error)
 	Source() lineage.SourceInfo
 }
@@ -205,7 +270,7 @@ type watcher struct {
 	app       *app
 	tree      watched
 	filter    *eventFilter
-	describer *describer
+	describer *answer.Describer
 	kin       *kin
 	chain     bool
 	left      int // how many may still come, 0 for any number
@@ -218,7 +283,7 @@ type watcher struct {
 func newWatcher(a *app, t watched, f *eventFilter) *watcher {
 	return &watcher{
 		app: a, tree: t, filter: f, zone: time.Local,
-		describer: newDescriber(&steadyClock{library: t}),
+		describer: a.describer(&steadyClock{Library: t}),
 		kin:       &kin{tree: t, known: map[process.ID]relative{}},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/proclineage/lineage/answer"
 	"regexp"
 	"strings"
 	"syscall"
@@ -244,7 +245,7 @@ func TestEventFilter(t *testing.T) {
 	}
 	for _, test := range tests {
 		var got []string
-		d := newDescriber(&aTree)
+		d := answer.NewDescriber(&aTree, nil)
 		for i := range all {
 			if test.filter.tells(&all[i], d) {
 				got = append(got, fmt.Sprint(i))

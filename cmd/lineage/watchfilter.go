@@ -6,7 +6,8 @@ import (
 	"strings"
 
 	"github.com/proclineage/lineage"
-	"github.com/proclineage/lineage/cgroup"
+	"github.com/proclineage/lineage/answer"
+	"github.com/proclineage/lineage/container"
 	"github.com/proclineage/lineage/process"
 )
 
@@ -55,19 +56,20 @@ type eventFilter struct {
 	kinds     kinds
 	failed    bool
 	under     map[int]process.ID // by PID
-	container string             // the beginning of an ID
+	container string             // its name, or the beginning of its ID
+	waited    map[string]bool    // the containers whose names were waited for, by ID
 	match     *regexp.Regexp
 }
 
 // tells reports whether the event is to be told. Losses always are.
-func (f *eventFilter) tells(e *lineage.Event, d *describer) bool {
+func (f *eventFilter) tells(e *lineage.Event, d *answer.Describer) bool {
 	switch {
 	case e.Kind == process.Loss:
 		return true
 	case !slices.Contains(f.kinds, e.Kind),
 		f.failed && e.Kind == process.Exited && !failed(e.Process.Exit),
 		f.under != nil && !f.isUnder(e),
-		f.container != "" && !inContainerOf(d.whereabouts(e.Process.Cgroup).identity, f.isContainer):
+		f.container != "" && !f.isInside(e, d):
 		return false
 	}
 	return f.match == nil || f.matches(&e.Process)
@@ -82,17 +84,55 @@ func (f *eventFilter) isUnder(e *lineage.Event) bool {
 	return slices.ContainsFunc(e.Chain, func(a process.Ancestor) bool { return f.under[a.ID.PID].Same(a.ID) })
 }
 
-func (f *eventFilter) isContainer(id string) bool { return strings.HasPrefix(id, f.container) }
+// mostWaited is how many containers are remembered for that.
+const mostWaited = 4096
 
-// inContainerOf reports whether a process that is where w says is in a
-// container with such an ID, or in one within that.
-func inContainerOf(w cgroup.Identity, is func(id string) bool) bool {
-	if w.Role != cgroup.RoleContainer && w.Role != cgroup.RoleSandbox {
+// isInside reports whether the process is in the container asked for.
+func (f *eventFilter) isInside(e *lineage.Event, d *answer.Describer) bool {
+	m := d.Whereabouts(e.Process.Cgroup)
+	if m.In() && m.Container.ID == "" && d.Named() && !f.waited[m.Identity.Container] {
+		if f.waited == nil || len(f.waited) >= mostWaited {
+			f.waited = map[string]bool{}
+		}
+		f.waited[m.Identity.Container] = true // once for each that is new
+		m = d.AwaitName(e.Process.Cgroup)
+	}
+	return inContainerOf(&m, byNameOrID(f.container)) || inContainerOf(&m, byIDPrefix(f.container))
+}
+
+// A containerTest reports whether a container with the ID is meant. What is known
+// of it by name is zero where that is not known.
+type containerTest func(id string, c *container.Container) bool
+
+func byIDPrefix(prefix string) containerTest {
+	return func(id string, _ *container.Container) bool { return strings.HasPrefix(id, prefix) }
+}
+
+func byNameOrID(name string) containerTest {
+	return func(id string, c *container.Container) bool {
+		return id == name || c.Name == name || c.Pod.Name == name || c.Pod.Name != "" && c.Pod.String() == name
+	}
+}
+
+// inContainerOf reports whether a process that is where m says is in such a
+// container, or in one within that.
+func inContainerOf(m *container.Membership, is containerTest) bool {
+	if !m.In() {
 		return false
 	}
-	return slices.ContainsFunc(append([]cgroup.Identity{w}, w.Outer...), func(c cgroup.Identity) bool {
-		return c.Container != "" && is(c.Container)
-	})
+	if id := m.Identity.Container; id != "" && is(id, &m.Container) {
+		return true
+	}
+	for i := range m.Identity.Outer {
+		var c container.Container
+		if i < len(m.Outer) {
+			c = m.Outer[i]
+		}
+		if id := m.Identity.Outer[i].Container; id != "" && is(id, &c) {
+			return true
+		}
+	}
+	return false
 }
 
 func (f *eventFilter) matches(p *process.Process) bool {

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/proclineage/lineage"
+	"github.com/proclineage/lineage/answer"
 	"github.com/proclineage/lineage/process"
 )
 
@@ -69,7 +71,7 @@ const nameWidth = 15
 
 // clock is the time of day, to the millisecond.
 func (w *watcher) clock(i process.Instant) string {
-	return w.describer.tree.Time(i).In(w.zone).Format("15:04:05.000")
+	return w.describer.Time(i).In(w.zone).Format("15:04:05.000")
 }
 
 func (w *watcher) style(e *lineage.Event) style {
@@ -107,7 +109,7 @@ func (w *watcher) who(e *lineage.Event, l process.Link) string {
 		return "one outside of this PID namespace"
 	}
 	link := w.kin.link(e, l)
-	return link.text()
+	return linkText(&link)
 }
 
 // shownCommand is a command line that may not be whole.
@@ -129,11 +131,14 @@ func calledBy(arg, name string) bool {
 // exitText says how a process ended, and what it had used.
 func exitText(p *process.Process) string {
 	text := statusText(p.Exit)
-	if d, ok := lived(p); ok {
+	if d, ok := answer.Lived(p); ok {
 		text += " after " + brief(d)
 	}
 	if u := p.Exit.Usage; u.Known {
-		text += ", CPU " + brief(u.User+u.System) + ", peak " + size(u.MaxRSS)
+		text += ", CPU " + brief(u.User+u.System)
+		if u.MaxRSS > 0 {
+			text += ", peak " + size(u.MaxRSS)
+		}
 	}
 	return text
 }
@@ -143,8 +148,9 @@ func (w *watcher) place(c process.Cgroup) string {
 	if c.Membership == "" {
 		return "a cgroup that is not known"
 	}
-	if container := containerObject(w.describer.whereabouts(c).identity); container != nil && container.ID != nil {
-		return "container " + w.screen.fitIDs(safe(*container.ID), w.screen.width)
+	m := w.describer.Whereabouts(c)
+	if o := answer.ContainerOf(&m); o != nil && o.ID != nil {
+		return "container " + w.screen.fitIDs(cmp.Or(safe(o.Shown), safe(*o.ID)), w.screen.width)
 	}
 	return safe(c.Group)
 }
@@ -173,7 +179,7 @@ func (w *watcher) chainText(e *lineage.Event) string {
 		if l.Gap {
 			b.WriteString(" ← ?")
 		}
-		b.WriteString(" ← " + l.text())
+		b.WriteString(" ← " + linkText(&l))
 	}
 	if !whole {
 		b.WriteString(" ← ?")

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/proclineage/lineage"
+	"github.com/proclineage/lineage/answer"
 	"github.com/proclineage/lineage/internal/linux"
 	"github.com/proclineage/lineage/process"
 	"github.com/proclineage/lineage/source/bpf"
@@ -17,28 +18,28 @@ var errLost = &lineage.IncompleteError{Err: errors.New("events were dropped, her
 func (w *watcher) watching(info lineage.SourceInfo) Event {
 	now := process.Instant(linux.Boottime())
 	return Event{
-		Schema: schema, Event: "watching", Time: w.describer.wallClock(now), BootTime: bootClock(now),
+		Schema: schema, Event: "watching", Time: w.describer.WallClock(now), BootTime: answer.BootClock(now),
 		Source: new(sourceObject(info)),
 	}
 }
 
 // object is an event in JSON.
 func (w *watcher) object(e *lineage.Event) Event {
-	o := Event{Schema: schema, Event: e.Kind.String(), Time: w.describer.wallClock(e.Time), BootTime: bootClock(e.Time)}
+	o := Event{Schema: schema, Event: e.Kind.String(), Time: w.describer.WallClock(e.Time), BootTime: answer.BootClock(e.Time)}
 	if e.Kind == process.Loss {
 		if e.Since != 0 {
-			o.Since, o.SinceBoot = new(w.describer.wallClock(e.Since)), new(bootClock(e.Since))
+			o.Since, o.SinceBoot = new(w.describer.WallClock(e.Since)), new(answer.BootClock(e.Since))
 		}
 		return o
 	}
-	p := w.describer.object(&e.Process)
-	o.Object = &p
+	p := w.describer.Process(&e.Process)
+	o.Process = &p
 	if p.NamespacePIDs == nil && w.source == bpf.Name { // which says so of those in other namespaces
 		p.NamespacePIDs = []int{p.PID}
 	}
 	if e.Kind == process.Exec {
 		args, _ := w.args(&e.Process)
-		p.setArgs(args)
+		p.SetArgs(args)
 	}
 	if e.Kind == process.Moved {
 		o.Membership, o.FromMembership = optional(e.Process.Cgroup.Membership), optional(e.From.Membership)

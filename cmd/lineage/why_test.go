@@ -1,10 +1,13 @@
 package main
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/proclineage/lineage"
+	"github.com/proclineage/lineage/internal/linuxtest"
 	"github.com/proclineage/lineage/process"
 	"github.com/proclineage/lineage/source"
 )
@@ -96,6 +99,44 @@ func TestWhyGolden(t *testing.T) {
 			writeMatches(s, []Object{nginx(), second}, matches{how: `named "nginx"`, note: "a note"}, "", procText, aNoon)
 		})
 	})
+}
+
+// While a tree is told what happens, the chain has those that have ended.
+func TestDeadInTheChain(t *testing.T) {
+	linuxtest.Need(t, linuxtest.BPF)
+	tree, err := lineage.NewTree(lineage.Options{Source: "bpf"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tree.Close()
+	top := linuxtest.Start(t)
+	top.SetSubreaper(true)
+	a := top.Fork()
+	b := a.Fork()
+	chain := func() string {
+		p, err := tree.Process(b.PID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		objects, err := explainAll(&app{}, tree, matches{processes: []process.Process{p}})
+		if err != nil || len(objects) != 1 {
+			t.Fatalf("%d, %v", len(objects), err)
+		}
+		return strings.Join(chainTexts(&objects[0]), arrow)
+	}
+	pid := func(a *linuxtest.Actor) string { return fmt.Sprint(" ", a.PID) }
+	if got := chain(); strings.Contains(got, dead) || !strings.Contains(got, pid(a)+arrow) {
+		t.Errorf("%s", got)
+	}
+	a.Exit(0)
+	top.Wait(a)
+	if got := chain(); !strings.Contains(got, pid(top)+arrow) || !strings.Contains(got, pid(a)+" "+dead+arrow) || !strings.HasSuffix(got, pid(b)) {
+		t.Errorf("%s, want %d, the ended %d, and %d", got, top.PID, a.PID, b.PID)
+	}
+	object := Object{Chain: []Link{{PID: 1, Name: "init", Gap: true}, {PID: 9, Name: "sshd", State: "ended"}, {PID: 10, Name: "bash"}}}
+	if got, want := strings.Join(chainTexts(&object), arrow), "init 1 → … → sshd 9 † → bash 10"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
 }
 
 func TestAncestorsGolden(t *testing.T) {

@@ -2,6 +2,7 @@ package linux
 
 import (
 	"errors"
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -29,7 +30,9 @@ func OpenAt(dir int, path []byte, flags int) (int, error) {
 	}
 }
 
-// ReadFileAt reads a whole file of procfs into buf as [ReadAll] does.
+// ReadFileAt reads a whole file of procfs into buf as [ReadAll] does. A file of
+// more than one record, such as mountinfo, it may read in part: see
+// [ReadRecordsAt].
 func ReadFileAt(dir int, path, buf []byte) ([]byte, error) {
 	fd, err := OpenAt(dir, path, unix.O_RDONLY)
 	if err != nil {
@@ -39,8 +42,33 @@ func ReadFileAt(dir int, path, buf []byte) ([]byte, error) {
 	return ReadAll(fd, buf)
 }
 
-// ReadAll reads a whole open file of procfs with one read(2), so that what it
-// returns is from one moment, into buf, or a longer one where buf has no room.
+// ReadRecordsAt reads a file of procfs that has many records, such as mountinfo,
+// to its end. One read(2) gives as many records of such a file as a page has room
+// for (seq_read_iter), so what it returns is of more than one moment.
+func ReadRecordsAt(dir int, path []byte) ([]byte, error) {
+	fd, err := OpenAt(dir, path, unix.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	text := make([]byte, 0, 8192)
+	for {
+		n, err := unix.Read(fd, text[len(text):cap(text)])
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return nil, err
+		case n == 0:
+			return text, nil
+		default:
+			text = slices.Grow(text[:len(text)+n], 4096)
+		}
+	}
+}
+
+// ReadAll reads a whole open file of procfs of one record with one read(2), so
+// that what it returns is from one moment, into buf, or a longer one where buf
+// has no room.
 func ReadAll(fd int, buf []byte) ([]byte, error) {
 	if cap(buf) == 0 {
 		buf = make([]byte, 4096)

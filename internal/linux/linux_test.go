@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -66,6 +67,39 @@ func TestReadFileAt(t *testing.T) {
 		if err != nil || !bytes.HasPrefix(got, first) || bytes.Count(got, []byte("processor")) != bytes.Count(want, []byte("processor")) {
 			t.Errorf("with a buffer of %d: %d bytes, %v, want about %d", size, len(got), err, len(want))
 		}
+	}
+}
+
+// A file of many records is read to its end, however much the kernel gives of it
+// at once.
+func TestReadRecordsAt(t *testing.T) {
+	page := os.Getpagesize()
+	var lines []string
+	for range 200 { // with a page in its middle that the kernel lists by itself
+		pages, err := unix.Mmap(-1, 0, 3*page, unix.PROT_READ, unix.MAP_PRIVATE|unix.MAP_ANON)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { unix.Munmap(pages) })
+		if err := unix.Mprotect(pages[page:2*page], unix.PROT_NONE); err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, strings.ReplaceAll(fmt.Sprintf("%p-%p ---p ", &pages[page], &pages[2*page]), "0x", ""))
+	}
+	got, err := ReadRecordsAt(unix.AT_FDCWD, []byte("/proc/self/maps\x00"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range lines {
+		if !bytes.Contains(got, []byte(line)) {
+			t.Fatalf("%d bytes without %q", len(got), line)
+		}
+	}
+	if got, err := ReadRecordsAt(unix.AT_FDCWD, []byte("/proc/none\x00")); !errors.Is(err, unix.ENOENT) {
+		t.Errorf("%q, %v, want ENOENT", got, err)
+	}
+	if got, err := ReadRecordsAt(unix.AT_FDCWD, []byte("/proc\x00")); !errors.Is(err, unix.EISDIR) {
+		t.Errorf("%q, %v, want EISDIR", got, err)
 	}
 }
 

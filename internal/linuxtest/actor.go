@@ -26,6 +26,9 @@ type Actor struct {
 	// PID is its ID as the test sees it, also where it is in a PID
 	// namespace of its own.
 	PID int
+	// Told is its PID as clone told who made it, in the PID namespace of
+	// that one. It is zero of a first actor and of a vfork.
+	Told int
 
 	set     *set
 	level   *level // its PID namespace, nil for the test's
@@ -80,7 +83,7 @@ func StartWith(t testing.TB, o StartOptions) *Actor {
 	sys.PidFD = &a.pidfd
 	token := s.token.Add(1)
 	a.PID, err = syscall.ForkExec("/proc/self/exe", os.Args[:1], &syscall.ProcAttr{
-		Env:   actorEnviron(fmt.Sprintf("%s,%d", s.addr, token)),
+		Env:   actorEnviron(fmt.Sprintf("%s,%d,%d", s.addr, token, channelFD)),
 		Files: []uintptr{0, 1, 2, uintptr(ends[1])},
 		Sys:   &sys,
 	})

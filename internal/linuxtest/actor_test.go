@@ -247,6 +247,9 @@ func TestPIDNamespaces(t *testing.T) {
 	}
 	b := a.Fork()
 	c := b.Clone(linuxtest.CloneOptions{NewPID: true})
+	if c.Told == c.Getpid() || c.Told == c.PID {
+		t.Errorf("its maker knows it as %d, itself as %d, the test as %d", c.Told, c.Getpid(), c.PID)
+	}
 	d := c.Fork()
 	e := d.Fork()
 	if c.Getpid() != 1 || e.Getpid() == e.PID {

@@ -30,8 +30,10 @@ func (th *Thread) Exec(name string, args ...string) {
 		}
 		path = link
 	}
+	// Not moved to channelFD before: the leader waits in a read of that, which
+	// the kernel restarts after a signal with what is there then.
 	if th.fd != channelFD {
-		th.must("keep the channel", unix.SYS_DUP3, th.fd, channelFD, 0)
+		th.must("keep the channel", unix.SYS_FCNTL, th.fd, unix.F_SETFD, 0)
 	}
 	token := a.set.token.Add(1)
 	m, err := th.command(opSyscall)
@@ -50,7 +52,7 @@ func (th *Thread) Exec(name string, args ...string) {
 	for _, s := range append([]string{path}, args...) {
 		argv = append(argv, put(s))
 	}
-	for _, s := range actorEnviron(fmt.Sprintf("%s,%d", a.set.addr, token)) {
+	for _, s := range actorEnviron(fmt.Sprintf("%s,%d,%d", a.set.addr, token, th.fd)) {
 		envp = append(envp, put(s))
 	}
 	used = (used + 7) &^ 7

@@ -48,6 +48,49 @@ const (
 	// Quick is to end a process and give its PID to another one within a
 	// clock tick, of 10 ms. Only a test that tries finds out: see Lack.
 	Quick Feature = "quick"
+	// CgroupV1 is to have the controller cpu in a hierarchy of cgroup v1,
+	// as hybrid machines too have it.
+	CgroupV1 Feature = "cgroup-v1"
+	// CgroupV2 is to mount cgroup v2, which hybrid machines can too.
+	CgroupV2 Feature = "cgroup-v2"
+	// Busybox is a static busybox, which is all that is in the containers
+	// of tests.
+	Busybox Feature = "busybox"
+	// Runc is runc, with which most others start their containers.
+	Runc Feature = "runc"
+	// Crun is crun.
+	Crun Feature = "crun"
+	// Podman is Podman, with conmon.
+	Podman Feature = "podman"
+	// Containerd is containerd, with ctr and the shim for runc.
+	Containerd Feature = "containerd"
+	// Nspawn is systemd-nspawn.
+	Nspawn Feature = "nspawn"
+	// Docker is Docker Engine and the command docker.
+	Docker Feature = "docker"
+	// DBus is dbus-daemon, a message bus.
+	DBus Feature = "dbus"
+	// Chromium is Chromium, without a screen.
+	Chromium Feature = "chromium"
+	// Speedscope is the viewer of traces in record/chrome/viewers.
+	Speedscope Feature = "speedscope"
+	// Playwright runs the tests of the page in web.
+	Playwright Feature = "playwright"
+	// Strace is strace.
+	Strace Feature = "strace"
+	// Hello is the source of GNU hello, and make to build it with: see
+	// [HelloSource].
+	Hello Feature = "hello"
+	// ClickHouse is Debian's clickhouse-server.
+	ClickHouse Feature = "clickhouse"
+	// ZooKeeper is Debian's ZooKeeper, with Java.
+	ZooKeeper Feature = "zookeeper"
+	// Chdb is libchdb, today's ClickHouse as a library, and Go to build what
+	// serves it: see [ChdbLibrary].
+	Chdb Feature = "chdb"
+	// Otelcol is Go with the modules to build the OpenTelemetry Collector of
+	// tools/otelcol. Only a test that tries finds out: see Lack.
+	Otelcol Feature = "otelcol"
 )
 
 // MustRunEnv names the environment variable with the features, separated by

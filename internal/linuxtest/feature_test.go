@@ -13,6 +13,8 @@ import (
 var features = []linuxtest.Feature{
 	linuxtest.Root, linuxtest.Cgroups, linuxtest.PIDNamespace, linuxtest.UserNamespace,
 	linuxtest.PidfdInfo, linuxtest.Pidfs, linuxtest.SetTID, linuxtest.HostPID, linuxtest.Hidepid,
+	linuxtest.CgroupV1, linuxtest.CgroupV2, linuxtest.Busybox, linuxtest.Runc, linuxtest.Crun,
+	linuxtest.Podman, linuxtest.Containerd, linuxtest.Nspawn, linuxtest.Docker,
 }
 
 // outcome is a test in which only Need has a say.

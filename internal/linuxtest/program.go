@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
 	"unsafe"
@@ -12,11 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// actorEnv makes the test binary an actor: ADDRESS,TOKEN, or "probe" for a
-// process that only waits for its standard input to close.
+// actorEnv makes the test binary an actor: ADDRESS,TOKEN,CHANNEL, or "probe"
+// for a process that only waits for its standard input to close.
 const actorEnv = "LINEAGE_TEST_ACTOR"
 
-// channelFD is the descriptor of an actor's channel, which exec passes on.
+// channelFD is the descriptor of the channel of an actor's leader.
 const channelFD = 3
 
 func init() {
@@ -39,10 +38,19 @@ func actorMain(value string) error {
 		_, err := syscall.Read(0, make([]byte, 1))
 		return err
 	}
-	addr, number, _ := strings.Cut(value, ",")
-	token, err := strconv.ParseUint(number, 10, 64)
-	if err != nil {
+	addr, numbers, _ := strings.Cut(value, ",")
+	var token uint64
+	var channel int
+	if _, err := fmt.Sscanf(numbers, "%d,%d", &token, &channel); err != nil {
 		return err
+	}
+	if channel != channelFD { // of a thread that has become the leader
+		if err := unix.Dup3(channel, channelFD, 0); err != nil {
+			return err
+		}
+		if err := unix.Close(channel); err != nil {
+			return err
+		}
 	}
 	p, err := newPage(addr)
 	if err != nil {

@@ -267,8 +267,12 @@ func (th *Thread) TryClone(o CloneOptions) (*Actor, error) {
 		case ch := <-hello:
 			return c, c.greeted(ch)
 		}
-	} else if _, err := th.answer(); err != nil {
-		return nil, err
+	} else {
+		pid, err := th.answer()
+		if err != nil {
+			return nil, err
+		}
+		c.Told = int(pid)
 	}
 	select {
 	case ch := <-hello:

@@ -7,27 +7,55 @@ import (
 	"github.com/proclineage/lineage/process"
 )
 
-// ExitThread ends a thread (do_exit). With the last one ends the process: the
-// event comes before the children are given away, as sched_process_exit does.
+// ExitThread ends a thread (do_exit), and with the last one the process.
 func (k *Kernel) ExitThread(t *Thread) {
+	k.endThread(t)
+	k.Leave(t.Process)
+}
+
+// Die ends all threads of a process, which has its children until [Kernel.Leave]:
+// the kernel takes the memory of the last one down before it goes on (exit_mm).
+func (k *Kernel) Die(p *Process) {
+	for _, t := range p.Threads() {
+		k.endThread(t)
+	}
+}
+
+// endThread ends a thread, up to where a process has its children still. The
+// event comes before they are given away, as sched_process_exit does.
+func (k *Kernel) endThread(t *Thread) {
 	p := t.Process
 	i := slices.Index(p.threads, t)
 	if i < 0 {
 		return
 	}
 	p.threads = slices.Delete(p.threads, i, i+1)
-	last := len(p.threads) == 0
-	if last {
-		p.State, p.LastParent = Zombie, p.Parent()
-		p.Status, p.Usage = syscall.WaitStatus(t.TID%8<<8), process.Usage{Known: true, MaxRSS: p.ID.Inode}
-		k.emit(process.Event{Kind: process.Exited, ID: p.ID, Adopter: k.adopter(t), Status: p.Status, Usage: p.Usage})
-		p.ExitAt = k.now
-		if p == p.NS.Init {
-			k.zap(p.NS)
-		}
-		k.vforkDone(p)
+	if len(p.threads) > 0 {
+		k.forgetOriginalParent(t)
+		return
 	}
-	k.forgetOriginalParent(t)
+	p.State, p.LastParent, p.last = Exiting, p.Parent(), t
+	p.Status, p.Usage = syscall.WaitStatus(t.TID%8<<8), process.Usage{Known: true, MaxRSS: p.ID.Inode}
+	e := process.Event{Kind: process.Exited, ID: p.ID, Status: p.Status, Usage: p.Usage}
+	if p.Adopter = k.adopter(t); p.Adopter != nil {
+		e.Adopter = p.Adopter.ID
+	}
+	k.emit(e)
+	p.ExitAt = k.now
+	k.vforkDone(p)
+}
+
+// Leave brings a process whose threads have ended to the end of its own: it
+// leaves its children and is a zombie (exit_notify).
+func (k *Kernel) Leave(p *Process) {
+	if p.State != Exiting {
+		return
+	}
+	if p == p.NS.Init {
+		k.zap(p.NS) // find_child_reaper
+	}
+	k.forgetOriginalParent(p.last)
+	p.State, p.LeftAt = Zombie, k.Stamp()
 }
 
 // Exit ends all threads of a process (do_group_exit).
@@ -43,6 +71,7 @@ func (k *Kernel) forgetOriginalParent(t *Thread) {
 	for _, c := range k.procs {
 		if c.realParent == t && c.State != Reaped {
 			c.realParent = k.newReaper(t)
+			c.Parents = append(c.Parents, c.realParent.Process)
 		}
 	}
 }
@@ -68,16 +97,16 @@ func (k *Kernel) newReaper(t *Thread) *Thread {
 	if u := father.NS.Init.living(); u != nil {
 		return u
 	}
-	return father.NS.Init.leader // which kills the namespace just now
+	return father.NS.Init.last // which has not killed the namespace yet
 }
 
 // adopter is whom the exit event of the last thread names: none where the
 // init of a namespace ends, whose children end with it.
-func (k *Kernel) adopter(t *Thread) process.ID {
+func (k *Kernel) adopter(t *Thread) *Process {
 	if a := k.newReaper(t).Process; a != t.Process {
-		return a.ID
+		return a
 	}
-	return process.ID{}
+	return nil
 }
 
 // zap ends all that is left in the namespace of an init that has ended, and
@@ -86,6 +115,7 @@ func (k *Kernel) zap(ns *Namespace) {
 	for _, p := range k.Holders() {
 		if p != ns.Init && ns.Contains(p) {
 			k.Exit(p)
+			k.Leave(p) // which may have begun to end before
 			k.Reap(p)
 		}
 	}

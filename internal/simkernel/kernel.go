@@ -34,9 +34,10 @@ type State uint8
 
 // The states of a process.
 const (
-	Alive  State = iota // at least one thread runs
-	Zombie              // all threads have ended, the PID is held
-	Reaped              // the PID is free
+	Alive   State = iota // at least one thread runs
+	Exiting              // no thread runs, and it has its children still
+	Zombie               // all threads have ended, the PID is held
+	Reaped               // the PID is free
 )
 
 // A Process is a thread group.
@@ -45,6 +46,7 @@ type Process struct {
 	Creator   *Process   // whose thread called clone
 	State     State
 	ExitAt    process.Instant // the end of the last thread
+	LeftAt    process.Instant // when it left its children
 	Name      string
 	Cgroup    string
 	BornIn    string // the cgroup
@@ -66,9 +68,14 @@ type Process struct {
 	WasSubreaper bool
 	// LastParent is the parent when the last thread ended.
 	LastParent *Process
+	// Parents is all whom it had for the parent, the present one last.
+	Parents []*Process
+	// Adopter is whom the event of its end named.
+	Adopter *Process
 
 	leader     *Thread
 	threads    []*Thread // those that run
+	last       *Thread   // the one that ended last
 	realParent *Thread   // of every thread of the group the same; nil for the first process
 }
 
@@ -174,6 +181,9 @@ func (k *Kernel) start(p *Process) bool {
 	p.leader = &Thread{TID: pid, Process: p}
 	p.threads = []*Thread{p.leader}
 	k.procs = append(k.procs, p)
+	if p.realParent != nil {
+		p.Parents = []*Process{p.realParent.Process}
+	}
 	return true
 }
 

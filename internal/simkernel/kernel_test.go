@@ -269,3 +269,48 @@ func TestEventTimesAreUnique(t *testing.T) {
 		}
 	}
 }
+
+// Whoever has not come to the end of its own is the parent still, and who
+// adopts is found then.
+func TestExitInTwoSteps(t *testing.T) {
+	k, a := boot()
+	father := k.Fork(a, Clone{}).Leader()
+	c := k.Fork(father, Clone{})
+	k.Die(father.Process)
+	e := k.events[len(k.events)-1]
+	if e.Kind != process.Exited || e.Adopter != k.Init().ID || father.Process.State != Exiting {
+		t.Errorf("%+v of one that is %d", e, father.Process.State)
+	}
+	wantParent(t, c, father.Process)
+	sibling := k.Fork(c.Leader(), Clone{Parent: true})
+	wantParent(t, sibling, father.Process)
+	k.Reap(father.Process)
+	k.SetSubreaper(a.Process, true)
+	n := len(k.events)
+	k.Leave(father.Process)
+	k.Leave(father.Process) // once
+	if father.Process.State != Zombie || len(k.events) != n {
+		t.Errorf("it is %d, and %d events were told", father.Process.State, len(k.events)-n)
+	}
+	wantParent(t, c, a.Process)
+	wantParent(t, sibling, a.Process)
+	if !slices.Equal(c.Parents, []*Process{father.Process, a.Process}) {
+		t.Errorf("it had %d parents", len(c.Parents))
+	}
+}
+
+// The init of a namespace adopts until it has ended the namespace.
+func TestInitAdoptsOnItsWayOut(t *testing.T) {
+	k, a := boot()
+	init := k.Fork(a, Clone{NewPID: true}).Leader()
+	b := k.Fork(init, Clone{}).Leader()
+	c := k.Fork(b, Clone{})
+	k.Die(init.Process)
+	k.Die(b.Process)
+	k.Leave(b.Process)
+	wantParent(t, c, init.Process)
+	k.Leave(init.Process)
+	if b.Process.State != Reaped || c.State != Reaped || init.Process.State != Zombie {
+		t.Errorf("states are %v %v %v", b.Process.State, c.State, init.Process.State)
+	}
+}

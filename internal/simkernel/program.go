@@ -29,7 +29,9 @@ const (
 	DoReuse // fork so that the PID of one that is gone comes round again
 	DoWait  // time passes
 	DoSetuid
-	Verbs // the number of verbs
+	DoDie   // exit, and not yet leave the children
+	DoLeave // what has begun to end comes to its end
+	Verbs   // the number of verbs
 )
 
 // An Op is one step of a program. Who and Arg choose among what there is by
@@ -43,7 +45,7 @@ type Op struct {
 // String returns the op as it is shown when a property fails.
 func (o Op) String() string {
 	names := [...]string{"fork", "exit", "reap", "exec", "thread", "exit-thread", "fork-parent", "vfork",
-		"fork-newpid", "enter", "subreaper", "no-subreaper", "move", "setsid", "setpgid", "reuse", "wait", "setuid"}
+		"fork-newpid", "enter", "subreaper", "no-subreaper", "move", "setsid", "setpgid", "reuse", "wait", "setuid", "die", "leave"}
 	return fmt.Sprintf("%s(%d,%d)", names[o.Verb%Verbs], o.Who, o.Arg)
 }
 
@@ -72,6 +74,16 @@ func (k *Kernel) Do(o Op) {
 			k.Exit(p)
 			if o.Arg%2 == 0 {
 				k.Reap(p)
+			}
+		}
+	case DoDie:
+		if p != k.Init() {
+			k.Die(p)
+		}
+	case DoLeave:
+		for _, z := range k.procs {
+			if z.State == Exiting && (o.Arg%2 == 0 || z.Parent() == p) {
+				k.Leave(z)
 			}
 		}
 	case DoReap:

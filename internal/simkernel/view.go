@@ -102,7 +102,7 @@ func (v View) Seen(p *Process, began process.Instant) (process.Event, bool) {
 	e := process.Event{
 		Kind: process.Seen, Time: began, ID: id, Parent: parent, NoParent: parent.IsZero(),
 		Name: p.Name, Cgroup: membership(p.Cgroup), GroupID: p.Group, SessionID: p.Session,
-		Zombie: p.State == Zombie, Owner: p.Owner, NamespacePIDs: v.PIDs(p),
+		Zombie: p.State == Zombie, Exiting: p.State == Exiting, Owner: p.Owner, NamespacePIDs: v.PIDs(p),
 	}
 	if !v.NoFlags {
 		e.Adoption = process.AdoptsNone
@@ -111,6 +111,14 @@ func (v View) Seen(p *Process, began process.Instant) (process.Event, bool) {
 		}
 	}
 	return e, true
+}
+
+// Read reads one process now, as /proc shows it: not whether it is about to be
+// a zombie.
+func (v View) Read(k *Kernel, p *Process) (process.Event, bool) {
+	e, ok := v.Seen(p, k.Stamp())
+	e.Exiting, e.Adoption = false, process.AdoptionUnknown
+	return e, ok
 }
 
 // Scan reads every process at one moment.

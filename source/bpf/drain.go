@@ -84,7 +84,7 @@ func (s *Source) next(t process.Instant) process.Instant {
 // also what happened since then counts as doubtful: more than need be, never
 // less.
 func (s *Source) lose(dropped uint64, before process.Instant, emit func(*process.Event)) {
-	first, last, err := s.drops.since(s.shared.told.Load())
+	first, last, err := s.drops.since()
 	s.problems = errors.Join(s.problems, err)
 	since := before
 	if first != 0 {
@@ -111,7 +111,6 @@ func (s *Source) rename(emit func(*process.Event)) {
 }
 
 // Wait returns when so much is pending that it should be drained soon, or with
-// the error of ctx. Where ctx has a deadline it may return without an error up to
-// a millisecond before that, which spares the timer. Who drains now and then, and
-// before each question, needs it only so that nothing is lost.
+// the error of ctx. Who drains now and then, and before each question, needs it
+// only so that nothing is lost.
 func (s *Source) Wait(ctx context.Context) error { return s.waiter.wait(ctx) }

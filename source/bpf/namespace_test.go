@@ -65,12 +65,13 @@ func TestNamespacePIDs(t *testing.T) {
 	w := newWatch(t, Options{})
 	a := linuxtest.StartWith(t, linuxtest.StartOptions{NewPID: true})
 	b := a.Fork()
+	a.NewThread() // takes the number after b's
 	c := b.Clone(linuxtest.CloneOptions{NewPID: true})
 	w.check(c, b.PID, b.PID)
 	for _, x := range []struct {
 		*linuxtest.Actor
 		inner []int
-	}{{a, []int{1}}, {b, []int{b.Getpid()}}, {c, []int{b.Getpid() + 1, 1}}} {
+	}{{a, []int{1}}, {b, []int{b.Getpid()}}, {c, []int{c.Told, 1}}} {
 		e := w.one(process.Fork, x.PID)
 		if want := append([]int{x.PID}, x.inner...); !slices.Equal(e.NamespacePIDs, want) || e.NoParent {
 			t.Errorf("PIDs %v of %v, want %v", e.NamespacePIDs, e.ID, want)

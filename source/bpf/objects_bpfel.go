@@ -16,7 +16,7 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	programsMapAdoptions    = "adoptions"
+	programsMapAdoption     = "adoption"
 	programsMapAnchors      = "anchors"
 	programsMapCreators     = "creators"
 	programsMapDrops        = "drops"
@@ -100,16 +100,16 @@ type programsProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type programsMapSpecs struct {
-	Adoptions *ebpf.MapSpec `ebpf:"adoptions"`
-	Anchors   *ebpf.MapSpec `ebpf:"anchors"`
-	Creators  *ebpf.MapSpec `ebpf:"creators"`
-	Drops     *ebpf.MapSpec `ebpf:"drops"`
-	Events    *ebpf.MapSpec `ebpf:"events"`
-	ExecRoom  *ebpf.MapSpec `ebpf:"exec_room"`
-	ExitRoom  *ebpf.MapSpec `ebpf:"exit_room"`
-	ForkRoom  *ebpf.MapSpec `ebpf:"fork_room"`
-	SetRooms  *ebpf.MapSpec `ebpf:"set_rooms"`
-	Sets      *ebpf.MapSpec `ebpf:"sets"`
+	Adoption *ebpf.MapSpec `ebpf:"adoption"`
+	Anchors  *ebpf.MapSpec `ebpf:"anchors"`
+	Creators *ebpf.MapSpec `ebpf:"creators"`
+	Drops    *ebpf.MapSpec `ebpf:"drops"`
+	Events   *ebpf.MapSpec `ebpf:"events"`
+	ExecRoom *ebpf.MapSpec `ebpf:"exec_room"`
+	ExitRoom *ebpf.MapSpec `ebpf:"exit_room"`
+	ForkRoom *ebpf.MapSpec `ebpf:"fork_room"`
+	SetRooms *ebpf.MapSpec `ebpf:"set_rooms"`
+	Sets     *ebpf.MapSpec `ebpf:"sets"`
 }
 
 // programsVariableSpecs contains global variables before they are loaded into the kernel.
@@ -140,21 +140,21 @@ func (o *programsObjects) Close() error {
 //
 // It can be passed to loadProgramsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type programsMaps struct {
-	Adoptions *ebpf.Map `ebpf:"adoptions"`
-	Anchors   *ebpf.Map `ebpf:"anchors"`
-	Creators  *ebpf.Map `ebpf:"creators"`
-	Drops     *ebpf.Map `ebpf:"drops"`
-	Events    *ebpf.Map `ebpf:"events"`
-	ExecRoom  *ebpf.Map `ebpf:"exec_room"`
-	ExitRoom  *ebpf.Map `ebpf:"exit_room"`
-	ForkRoom  *ebpf.Map `ebpf:"fork_room"`
-	SetRooms  *ebpf.Map `ebpf:"set_rooms"`
-	Sets      *ebpf.Map `ebpf:"sets"`
+	Adoption *ebpf.Map `ebpf:"adoption"`
+	Anchors  *ebpf.Map `ebpf:"anchors"`
+	Creators *ebpf.Map `ebpf:"creators"`
+	Drops    *ebpf.Map `ebpf:"drops"`
+	Events   *ebpf.Map `ebpf:"events"`
+	ExecRoom *ebpf.Map `ebpf:"exec_room"`
+	ExitRoom *ebpf.Map `ebpf:"exit_room"`
+	ForkRoom *ebpf.Map `ebpf:"fork_room"`
+	SetRooms *ebpf.Map `ebpf:"set_rooms"`
+	Sets     *ebpf.Map `ebpf:"sets"`
 }
 
 func (m *programsMaps) Close() error {
 	return _ProgramsClose(
-		m.Adoptions,
+		m.Adoption,
 		m.Anchors,
 		m.Creators,
 		m.Drops,

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"math/bits"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -33,7 +34,7 @@ func Open(o Options) (*Source, error) {
 		s.procPath = "/proc"
 	}
 	if err := s.open(bufferSize(o.Buffer)); err != nil {
-		return nil, errors.Join(explain(err), s.free())
+		return nil, errors.Join(s.explain(err), s.free())
 	}
 	return s, nil
 }
@@ -76,11 +77,16 @@ func privileged() error {
 }
 
 // explain says what is missing, where loading or attaching fails.
-func explain(err error) error {
+func (s *Source) explain(err error) error {
 	switch {
 	case errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) && !isVerifier(err):
-		return fmt.Errorf("bpf: %w: the kernel refuses although the capabilities are there (a user namespace, seccomp or lockdown): %w",
-			fs.ErrPermission, err)
+		// What the libraries say of it is a guess (MEMLOCK).
+		if namespace, err := os.Readlink(filepath.Join(s.procPath, "self/ns/user")); err == nil && namespace != linux.FirstUserNamespace {
+			return fmt.Errorf("bpf: %w: in a user namespace, outside of which its capabilities do not count; run as root outside of it, on the host",
+				fs.ErrPermission)
+		}
+		return fmt.Errorf("bpf: %w: the kernel refuses although the capabilities are there; look for a seccomp profile without bpf and perf_event_open, for lockdown=confidentiality and, before Linux 5.11, at ulimit -l",
+			fs.ErrPermission)
 	case errors.Is(err, ebpf.ErrNotSupported), errors.Is(err, btf.ErrNotFound), errors.Is(err, unix.EINVAL), errors.Is(err, fs.ErrNotExist), isVerifier(err):
 		return fmt.Errorf("bpf: %w by Linux %s: it takes 5.8 with BTF (CONFIG_DEBUG_INFO_BTF): %w",
 			errors.ErrUnsupported, linux.Release(), err)
@@ -105,6 +111,7 @@ func (s *Source) open(size int) error {
 		return err
 	}
 	s.decoder = newDecoder(offset, s.sets.cgroup)
+	s.peaks = s.shared.peaks.Load() != 0
 	return s.attach()
 }
 
@@ -141,7 +148,7 @@ func (s *Source) load(size int) error {
 	if err != nil {
 		return err
 	}
-	s.drops = drops{m: s.maps["drops"], each: make([]drop, cpus)}
+	s.drops = newDrops(s.maps["drops"], cpus)
 	s.iterator, err = link.AttachIter(link.IterOptions{Program: s.programs["seen"]})
 	return err
 }

@@ -31,6 +31,8 @@ const (
 	flagSubreaper = 1 << 2
 	flagNoParent  = 1 << 3
 	flagByThread  = 1 << 4
+	flagExiting   = 1 << 5
+	flagPart      = 1 << 6
 )
 
 // Sizes and offsets of the structures in kernel/records.h.
@@ -140,6 +142,7 @@ func (d *decoder) process(b []byte, flags uint32, e *process.Event) {
 	if native.Uint32(b) == recordSeen {
 		e.Kind = process.Seen
 		e.Zombie = flags&flagZombie != 0
+		e.Exiting = flags&flagExiting != 0
 		e.Adoption = process.AdoptsNone
 		if flags&flagSubreaper != 0 {
 			e.Adoption = process.Adopts
@@ -206,6 +209,9 @@ func (d *decoder) exited(b []byte, e *process.Event) {
 	e.ID = d.id(b[16:])
 	e.Adopter = d.id(b[40:])
 	e.Status = syscall.WaitStatus(native.Uint32(b[64:]))
+	if native.Uint32(b[4:])&flagPart != 0 {
+		return // of more threads than are added up (MAX_THREADS): it is not known
+	}
 	user, system := cpuTime(native.Uint64(b[72:]), native.Uint64(b[80:]), native.Uint64(b[88:]))
 	e.Usage = process.Usage{
 		Known: true, User: user, System: system,

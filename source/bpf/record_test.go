@@ -61,6 +61,25 @@ func TestRecords(t *testing.T) {
 	}
 }
 
+// What is only a part of what a process used is not said to be all.
+func TestPartOfUsage(t *testing.T) {
+	d := newDecoder(0, nil)
+	b := make([]byte, exitedSize)
+	native.PutUint32(b, recordExited)
+	native.PutUint32(b[32:], 7)
+	native.PutUint32(b[64:], 256)
+	native.PutUint64(b[88:], 1e9)
+	var e process.Event
+	for _, whole := range []bool{true, false} {
+		if !whole {
+			native.PutUint32(b[4:], flagPart)
+		}
+		if _, err := d.event(b, &e); err != nil || e.Status.ExitStatus() != 1 || e.Usage.Known != whole || !whole && e.Usage != (process.Usage{}) {
+			t.Errorf("whole %t: %+v, %v", whole, e, err)
+		}
+	}
+}
+
 func FuzzRecords(f *testing.F) {
 	for _, b := range records() {
 		f.Add(b)

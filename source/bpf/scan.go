@@ -28,7 +28,7 @@ const (
 // Seen, which are valid only during the call. All that live from the beginning
 // to the end of the scan are among them, with the exceptions that the kernel
 // makes. A parent is identified exactly. The Time of all is when the scan
-// began.
+// began. Emit must not call Drain, which may have to wait for the scan.
 func (s *Source) Scan(ctx context.Context, emit func(*process.Event)) error {
 	s.scanning.Lock()
 	defer s.scanning.Unlock()
@@ -42,6 +42,8 @@ func (s *Source) Scan(ctx context.Context, emit func(*process.Event)) error {
 	found := newSets(hierarchies) // numbers of a scan mean nothing elsewhere
 	d := newDecoder(offset, found.cgroup)
 	var e process.Event
+	s.iterating.Lock()
+	defer s.iterating.Unlock()
 	s.shared.scan.Add(1)
 	return iterate(s.iterator, func(record []byte) error {
 		if err := ctx.Err(); err != nil {
@@ -146,6 +148,10 @@ func (s *Source) learnSelf() (offset process.Instant, err error) {
 	defer func() { err = errors.Join(err, it.Close()) }()
 	paths := make(map[int32][]string)
 	told := false
+	// It has its room in the kernel in common with a scan (IN_SCAN), and the
+	// number by which that one's sets are told.
+	s.iterating.Lock()
+	defer s.iterating.Unlock()
 	s.shared.scan.Add(1)
 	s.shared.self.Store(0)
 	err = iterate(it, func(b []byte) error {

@@ -21,6 +21,7 @@ type shared struct {
 	moves   atomic.Uint64
 	ns      atomic.Uint64
 	level   atomic.Uint64
+	peaks   atomic.Uint64
 }
 
 // mapShared maps the map with the descriptor, in which the structure lies at an

@@ -38,6 +38,9 @@ type Options struct {
 // To know all processes: open, scan, drain, in this order, and the same after a
 // Loss. Scan leaves out what the kernel's task iterator does not show.
 //
+// Of the arguments of a program it tells the first 4,096 bytes, and 128 arguments
+// at most; with more the event has ArgsCut.
+//
 // Its methods may be called from several goroutines at once.
 type Source struct {
 	objects
@@ -48,10 +51,12 @@ type Source struct {
 	drops    drops
 	waiter   *waiter
 	procPath string
+	peaks    bool // see struct shared of kernel/records.h
 
 	renaming atomic.Bool // renamed is, or is not told yet
 
-	scanning sync.Mutex
+	scanning  sync.Mutex
+	iterating sync.Mutex // one iterator at a time; taken after the others
 
 	mu       sync.Mutex // for what follows
 	closed   bool
@@ -67,8 +72,14 @@ type Source struct {
 // Name is what the source is called in options and in output.
 func (s *Source) Name() string { return Name }
 
-// Limits names what the source cannot tell: nothing.
-func (s *Source) Limits() []source.Limit { return nil }
+// Limits names what the source cannot tell: nothing, but before Linux 6.16 how
+// much memory a program had that had less than its creator.
+func (s *Source) Limits() []source.Limit {
+	if s.peaks {
+		return nil
+	}
+	return []source.Limit{source.PeaksInherited}
+}
 
 // Close detaches the programs and frees what the source holds. The source must
 // not be used after, nor be in use.
@@ -110,6 +121,7 @@ func (s *Source) free() error {
 type drops struct {
 	m    *ebpf.Map
 	each []drop
+	seen []uint64 // of each, Last as it was when a Loss was told
 }
 
 // drop is struct drop of kernel/records.h.
@@ -118,16 +130,23 @@ type drop struct {
 	First, Last uint64
 }
 
-// since returns when the first and the last record were dropped since a Loss
-// was last told.
-func (d *drops) since(losses uint64) (first, last process.Instant, err error) {
+func newDrops(m *ebpf.Map, cpus int) drops {
+	return drops{m: m, each: make([]drop, cpus), seen: make([]uint64, cpus)}
+}
+
+// since returns when the first and the last record were dropped since the last
+// call, zero where none was. A record that is dropped while a Loss is told may
+// have been counted for that one (put reads told before): so Told says nothing
+// of which Loss is to have it.
+func (d *drops) since() (first, last process.Instant, err error) {
 	if err := d.m.Lookup(uint32(0), &d.each); err != nil {
 		return 0, 0, err
 	}
-	for _, c := range d.each {
-		if c.First == 0 || c.Told != losses {
+	for i, c := range d.each {
+		if c.Last == d.seen[i] {
 			continue
 		}
+		d.seen[i] = c.Last
 		if first == 0 || process.Instant(c.First) < first {
 			first = process.Instant(c.First)
 		}

@@ -3,7 +3,6 @@ package bpf
 import (
 	"context"
 	"errors"
-	"sync"
 	"testing"
 
 	"github.com/proclineage/lineage/internal/linuxtest"
@@ -14,30 +13,6 @@ import (
 func bare(t *testing.T) *linuxtest.Actor {
 	t.Helper()
 	return linuxtest.Start(t).Fork()
-}
-
-// draining drains whenever the source says it should, until the returned
-// function has drained the rest.
-func (w *watch) draining() (stop func()) {
-	ctx, cancel := context.WithCancel(w.Context())
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			switch err := w.src.Wait(ctx); {
-			case errors.Is(err, context.Canceled):
-				return
-			case err != nil:
-				w.Error(err)
-				return
-			}
-			w.drain()
-		}
-	})
-	return func() {
-		cancel()
-		wg.Wait()
-		w.drain()
-	}
 }
 
 // whole holds that n children of a process were told whole, and nothing lost.
@@ -82,6 +57,7 @@ func (w *watch) whole(parent, n int, kinds ...process.Kind) {
 
 func TestStorm(t *testing.T) {
 	const n = 20_000
+	defer linuxtest.Storm(t)()
 	w := newWatch(t, Options{})
 	a := bare(t)
 	stop := w.draining()

@@ -2,14 +2,13 @@ package bpf
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -85,26 +84,6 @@ func (w whose) find(id process.ID) *birth {
 		}
 	}
 	return nil
-}
-
-// drainingOften drains every 10 ms and when the source says it should, until
-// the returned function has drained the rest.
-func (w *watch) drainingOften() (stop func()) {
-	var wg sync.WaitGroup
-	ctx, cancel := context.WithCancel(w.Context())
-	wg.Go(func() {
-		for ctx.Err() == nil {
-			soon, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
-			_ = w.src.Wait(soon)
-			cancel()
-			w.drain()
-		}
-	})
-	return func() {
-		cancel()
-		wg.Wait()
-		w.drain()
-	}
 }
 
 // TestStormAgainstItsLog holds all that is told of 40,000 processes, that come
@@ -188,18 +167,10 @@ func TestLossInAStorm(t *testing.T) {
 	stop()
 	rounds := w.heal()
 	t.Logf("in step %v after the end of the storm, by %d scans", time.Since(ended), rounds)
-	losses := 0
-	for _, e := range w.events {
-		if e.Kind == process.Loss {
-			losses++
-		}
-	}
-	if losses == 0 {
-		t.Error("no loss")
-	}
 	truth := whose{}
 	truth.add(programs)
 	truth.add(forks)
+	losses := w.gapsAreMarked(truth, programs, forks)
 	met, observed := 0, 0
 	for ref := range w.table.All() {
 		p := w.table.Process(ref)
@@ -228,6 +199,68 @@ func TestLossInAStorm(t *testing.T) {
 	}
 	t.Logf("%d of %d were met, the ends of %d observed, in %d losses", met, len(programs)+len(forks), observed, losses)
 	w.isOfTheKernel()
+}
+
+// gapsAreMarked holds that wherever an event was not told there is a Loss, and
+// that the table says of the process what is not known for it. It returns the
+// number of losses.
+func (w *watch) gapsAreMarked(truth whose, programs, forks []birth) (losses int) {
+	w.Helper()
+	told := map[*birth]map[process.Kind]bool{}
+	var lost []process.Event
+	for _, e := range w.events {
+		if e.Kind == process.Loss {
+			lost = append(lost, e)
+		} else if b := truth.find(e.ID); b != nil {
+			if told[b] == nil {
+				told[b] = map[process.Kind]bool{}
+			}
+			told[b][e.Kind] = true
+		}
+	}
+	if len(lost) == 0 {
+		w.Error("no loss")
+	}
+	known := map[*birth]process.Process{}
+	for ref := range w.table.All() {
+		if b := truth.find(w.table.ID(ref)); b != nil {
+			known[b] = w.table.Process(ref)
+		}
+	}
+	gaps := 0
+	check := func(b *birth, kinds ...process.Kind) {
+		p, met := known[b]
+		for _, kind := range kinds {
+			if told[b][kind] {
+				continue
+			}
+			gaps++
+			if !slices.ContainsFunc(lost, func(e process.Event) bool { return e.Since < b.After && e.Time > b.Before }) {
+				w.Errorf("the %v of %+v is in no loss", kind, *b)
+			}
+			if marked := map[process.Kind]bool{
+				process.Fork:   p.Creator.Evidence != process.Observed,
+				process.Exec:   p.Evidence == process.Unknown && p.Exec.Args == nil,
+				process.Exited: p.Exit.Evidence != process.Observed && !p.Exit.Usage.Known,
+			}[kind]; met && !marked {
+				w.Errorf("the %v of %+v was not told, and it is %+v", kind, *b, p)
+			}
+		}
+		if w.Failed() {
+			w.FailNow()
+		}
+	}
+	for i := range programs {
+		check(&programs[i], process.Fork, process.Exec, process.Exited)
+	}
+	for i := range forks {
+		check(&forks[i], process.Fork, process.Exited)
+	}
+	if gaps == 0 {
+		w.Error("nothing was lost: the test is wrong")
+	}
+	w.Logf("%d gaps, all of them marked", gaps)
+	return len(lost)
 }
 
 // heal brings the table in step as after a loss, until none is told.

@@ -49,7 +49,8 @@ func (w *waiter) wait(ctx context.Context) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if err := w.file.SetReadDeadline(time.Time{}); err != nil {
+	deadline, _ := ctx.Deadline()
+	if err := w.file.SetReadDeadline(deadline); err != nil {
 		return err
 	}
 	stopped := make(chan struct{})
@@ -69,6 +70,9 @@ func (w *waiter) wait(ctx context.Context) error {
 	if !undo() {
 		<-stopped
 		return ctx.Err()
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return context.DeadlineExceeded // which ctx is about to find
 	}
 	return errors.Join(failed, err)
 }

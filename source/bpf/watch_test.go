@@ -1,11 +1,18 @@
 package bpf
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/proclineage/lineage/internal/linuxtest"
 	"github.com/proclineage/lineage/process"
@@ -17,6 +24,7 @@ type watch struct {
 	src    *Source
 	table  *process.Table
 	events []process.Event
+	known  int // how many of the events the table knows
 }
 
 func newWatch(t *testing.T, o Options) *watch {
@@ -34,25 +42,76 @@ func newWatch(t *testing.T, o Options) *watch {
 	return &watch{T: t, src: src, table: process.NewTable(process.Retention{})}
 }
 
-// drain takes in all that is pending and returns it.
+// drain takes in all that is pending and returns what the table did not know.
 func (w *watch) drain() []process.Event {
 	w.Helper()
-	from, last := len(w.events), process.Instant(0)
+	w.take()
+	from, last := w.known, process.Instant(0)
 	if from > 0 {
 		last = w.events[from-1].Time
 	}
-	err := w.src.Drain(func(e *process.Event) {
+	for ; w.known < len(w.events); w.known++ {
+		e := &w.events[w.known]
 		if e.Time <= last {
 			w.Errorf("%v at %d, after one at %d", e.Kind, e.Time, last)
 		}
 		last = e.Time
 		w.table.Apply(e)
-		w.events = append(w.events, clone(e))
-	})
-	if err != nil {
-		w.Error(err)
 	}
 	return w.events[from:]
+}
+
+// take takes in all that is pending and leaves it for drain, so that a storm
+// does not wait for a table under the race detector.
+func (w *watch) take() {
+	w.Helper()
+	if err := w.src.Drain(func(e *process.Event) { w.events = append(w.events, clone(e)) }); err != nil {
+		w.Error(err)
+	}
+}
+
+// taking takes whenever wait returns, on a thread that other programs do not
+// keep waiting, until the returned function has drained the rest.
+func (w *watch) taking(wait func(context.Context) error) (stop func()) {
+	ctx, cancel := context.WithCancel(w.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		runtime.LockOSThread() // for good: the thread ends with its priority
+		if err := unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), -20); err != nil {
+			w.Logf("a reader that waits for others: %v", err)
+		}
+		for {
+			switch err := wait(ctx); {
+			case ctx.Err() != nil:
+				return
+			case err != nil:
+				w.Error(err)
+				return
+			}
+			w.take()
+		}
+	})
+	return func() {
+		w.Helper()
+		cancel()
+		wg.Wait()
+		w.drain()
+	}
+}
+
+// draining takes whenever the source says that it should.
+func (w *watch) draining() (stop func()) { return w.taking(w.src.Wait) }
+
+// drainingOften takes every 10 ms, and when the source says that it should.
+func (w *watch) drainingOften() (stop func()) {
+	return w.taking(func(ctx context.Context) error {
+		soon, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
+		defer cancel()
+		if err := w.src.Wait(soon); !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+		return nil
+	})
 }
 
 // clone returns the event with slices of its own.

@@ -5,7 +5,11 @@
 //
 // A message has only PIDs. Start, name, cgroup and parent are read from /proc
 // as soon as it is drained, and told as read, by events of kind Seen. A process
-// that is gone by then has no identity and is not told of.
+// that is gone by then has no identity and is not told of, and what it made has
+// no known creator. The message of its fork gives it none: its time is taken a
+// while after the start (copy_process, proc_fork_connector), maybe in another
+// clock tick, and without the inode nothing tells it from another process that
+// had the PID in that tick.
 //
 // The message of a fork or exec is queued before the system call returns to
 // its caller. That of an exit is queued shortly after the parent can have
@@ -95,9 +99,9 @@ var _ source.Live = (*Source)(nil)
 func (*Source) Name() string { return Name }
 
 // Limits names what the source cannot tell: who created the processes that
-// were there before it, all of those that end before they are read, exits at
-// once, moves between cgroups, and identities where the reader knows only
-// ticks.
+// were there before it, all of those that end before they are read and who
+// created what these had made, exits at once, moves between cgroups, and
+// identities where the reader knows only ticks.
 func (s *Source) Limits() []source.Limit {
 	limits := []source.Limit{source.CreatorsUnseen, source.ShortLivedUnseen, source.ExitsLate, source.MovesUnseen}
 	if slices.Contains(s.reader.Limits(), source.TicksOnly) {

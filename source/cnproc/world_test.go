@@ -53,6 +53,7 @@ func start(t testing.TB, o Options) *Source {
 // the machine overran the queue, which is theirs to fill as well.
 func play(t *testing.T, o Options, scene func(w *world)) {
 	t.Helper()
+	linuxtest.Quiet(t)
 	if o.Buffer == 0 {
 		o.Buffer = 64 << 20
 	}

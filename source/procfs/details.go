@@ -62,6 +62,10 @@ func (s *Source) details(id process.ID, b *buffers) (process.Details, error) {
 		}
 		d.Args = splitArgs(args)
 	}
+	d.PIDNamespace, err = readNamespace(dir, namespaceName)
+	if err != nil && !e.Kernel && !e.Zombie && !errors.Is(err, unix.ENOENT) {
+		d.Missing = errors.Join(d.Missing, fmt.Errorf("%s: %w", namespaceName, err))
+	}
 	// status comes last: that it can be read shows that the process was
 	// there all the while.
 	status, err := linux.ReadFileAt(dir, statusPath, b.cgroup)
@@ -103,13 +107,9 @@ func parseStatus(status []byte, d *process.Details) error {
 		case "Threads":
 			want = []*int{&d.Threads}
 		case "NStgid":
-			d.NamespacePIDs = nil
-			for word := range bytes.FieldsSeq(value) {
-				n, err := strconv.Atoi(string(word))
-				if err != nil {
-					return errStatus
-				}
-				d.NamespacePIDs = append(d.NamespacePIDs, n)
+			var err error
+			if d.NamespacePIDs, err = parsePIDs(value); err != nil {
+				return err
 			}
 		}
 		for word := range bytes.FieldsSeq(value) {

@@ -25,7 +25,7 @@ func (s *Source) findHides() string {
 		return ""
 	}
 	mount, _ := statusField(fdinfo, "mnt_id")
-	mounts, err := linux.ReadFileAt(s.root, []byte("self/mountinfo\x00"), nil)
+	mounts, err := linux.ReadRecordsAt(s.root, []byte("self/mountinfo\x00"))
 	if err != nil {
 		return ""
 	}

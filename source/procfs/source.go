@@ -47,13 +47,14 @@ var (
 
 // Source is the procfs source. It implements [source.Reader].
 type Source struct {
-	path    string
-	root    int // a descriptor of path
-	has     Features
-	hides   string // see Hides
-	held    held
-	scanned atomic.Pointer[ids] // what the last scan found
-	buffers sync.Pool           // of *buffers
+	path      string
+	root      int // a descriptor of path
+	has       Features
+	hides     string // see Hides
+	namespace uint64 // see Namespace
+	held      held
+	scanned   atomic.Pointer[ids] // what the last scan found
+	buffers   sync.Pool           // of *buffers
 }
 
 var _ source.Reader = (*Source)(nil)
@@ -92,6 +93,10 @@ func Open(o Options) (*Source, error) {
 	}
 	s.probe()
 	s.hides = s.findHides()
+	if s.namespace, err = readNamespace(root, "self/"+namespaceName); err != nil && !errors.Is(err, unix.ENOENT) {
+		unix.Close(root)
+		return nil, fmt.Errorf("%s/self/%s: %w", path, namespaceName, err)
+	}
 	s.held.init(maxDescriptors(o.MaxDescriptors), !s.has.infoTellsMoves())
 	return s, nil
 }

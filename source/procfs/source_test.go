@@ -264,7 +264,20 @@ func TestOutOfDescriptors(t *testing.T) {
 		}
 		events = append(events, e)
 	}
-	// Take what there is.
+	// Take what there is, which somewhere is a thousand million.
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	few := unix.Rlimit{Cur: min(limit.Cur, 4096), Max: limit.Max}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &few); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+			t.Error(err)
+		}
+	}()
 	var taken []int
 	defer func() {
 		for _, fd := range taken {

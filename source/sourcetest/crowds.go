@@ -30,6 +30,7 @@ func deep(r *run) {
 		r.t.Logf("%d deep, which is all that this user and machine have room for", room)
 		n = room
 	}
+	defer linuxtest.Storm(r.t)()
 	head := r.fork(r.start("starter"), "head")
 	r.refresh(head)
 	from := linuxtest.Now()
@@ -112,6 +113,7 @@ func siblings(r *run) {
 	} else if round < total/2 {
 		batch = round / (round / batch)
 	}
+	defer linuxtest.Storm(r.t)()
 	a := r.fork(r.start("starter"), "a")
 	r.refresh(a)
 	// Such a table forgets most of them.
@@ -197,6 +199,7 @@ func storm(r *run) {
 	if r.small {
 		n = 5000
 	}
+	defer linuxtest.Storm(r.t)()
 	ctx, done := context.WithCancel(r.t.Context())
 	var wg sync.WaitGroup
 	until := func(act func()) {

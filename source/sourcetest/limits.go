@@ -17,8 +17,10 @@ type evidence struct {
 	known       int
 	unmoved     []string // who was moved and not told to be
 	moved       int
-	adoptions   bool // the scene has children that their creator left
-	late        bool // the source was opened when the processes were there
+	inherited   []string // who was told to have had the memory of its creator
+	large       bool     // the scene has a large process that makes a small program
+	adoptions   bool     // the scene has children that their creator left
+	late        bool     // the source was opened when the processes were there
 }
 
 // met notes an identity. It may be called from any goroutine.
@@ -46,6 +48,7 @@ func (r *run) checkLimits() {
 	}
 	r.checkLimit(source.ExitsUnseen, len(e.exitsUnseen) > 0, e.exitsSeen > 0, first(e.exitsUnseen)+" ended unseen")
 	r.checkLimit(source.MovesUnseen, len(e.unmoved) > 0, e.moved > 0, first(e.unmoved)+" was moved unseen")
+	r.checkLimit(source.PeaksInherited, len(e.inherited) > 0, e.large, first(e.inherited)+" has the memory of its creator")
 	r.checkLimit(source.ShortLivedUnseen, e.known < e.born, e.born > 0, "a short life was missed")
 }
 

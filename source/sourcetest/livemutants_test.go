@@ -3,6 +3,7 @@ package sourcetest
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -210,9 +211,13 @@ var liveMutants = []struct {
 			emit(e)
 		}
 	}},
-	{"the name for the file", []string{"exec"}, changing(process.Exec, func(e *process.Event) { e.File = "/bin/" + e.Name[:3] })},
+	{"the name for the file", []string{"exec"}, changing(process.Exec, func(e *process.Event) { e.File = "/bin/" + e.Name[:min(3, len(e.Name))] })},
 	{"arguments by spaces", []string{"exec"}, changing(process.Exec, func(e *process.Event) { e.Args = strings.Fields(strings.Join(e.Args, " ")) })},
-	{"one argument less", []string{"exec"}, changing(process.Exec, func(e *process.Event) { e.Args = e.Args[:max(1, len(e.Args)-1)] })},
+	{"one argument less", []string{"exec"}, changing(process.Exec, func(e *process.Event) {
+		if n := len(e.Args); n > 1 {
+			e.Args = e.Args[:n-1]
+		}
+	})},
 	{"whole arguments said to be cut", []string{"exec"}, changing(process.Exec, func(e *process.Event) { e.ArgsCut = true })},
 	{"the exit code for the status", []string{"exits"}, changing(process.Exited, func(e *process.Event) { e.Status >>= 8 })},
 	{"killed as exited", []string{"exits"}, changing(process.Exited, func(e *process.Event) {
@@ -235,6 +240,48 @@ var liveMutants = []struct {
 	}},
 	{"memory in bytes for pages", []string{"exits"}, changing(process.Exited, func(e *process.Event) { e.Usage.MaxRSS *= 4096 * 4096 })},
 	{"time since boot for time used", []string{"exits"}, changing(process.Exited, func(e *process.Event) { e.Usage.User += 1e13 })},
+	{"the use of those below with it", []string{"usage"}, func(m *liveMutant) {
+		creators, below := map[process.ID]process.ID{}, map[process.ID]process.Usage{}
+		m.tell = func(e *process.Event, emit func(*process.Event)) {
+			if e.Kind == process.Fork {
+				creators[e.ID] = e.Creator
+			} else if u := &e.Usage; e.Kind == process.Exited {
+				u.ReadBytes += below[e.ID].ReadBytes
+				u.WrittenBytes += below[e.ID].WrittenBytes
+				all := below[creators[e.ID]]
+				all.ReadBytes += u.ReadBytes
+				all.WrittenBytes += u.WrittenBytes
+				below[creators[e.ID]] = all
+			}
+			emit(e)
+		}
+	}},
+	{"nothing read", []string{"usage"}, changing(process.Exited, func(e *process.Event) { e.Usage.ReadBytes = 0 })},
+	{"blocks for bytes written", []string{"usage"}, changing(process.Exited, func(e *process.Event) { e.Usage.WrittenBytes >>= 9 })},
+	{"the memory of the creator", []string{"usage"}, func(m *liveMutant) {
+		peaks := map[process.ID]uint64{}
+		m.tell = func(e *process.Event, emit func(*process.Event)) {
+			if e.Kind == process.Exited {
+				e.Usage.MaxRSS = max(e.Usage.MaxRSS, peaks[e.ID])
+			} else if peak := statusField(e.Creator.PID, "VmHWM"); e.Kind == process.Fork && peak != nil {
+				kib, _ := strconv.ParseUint(peak[0], 10, 64)
+				peaks[e.ID] = kib << 10
+			}
+			emit(e)
+		}
+	}},
+	{"the memory of the program before", []string{"usage"}, func(m *liveMutant) {
+		peaks := map[process.ID]uint64{}
+		m.tell = func(e *process.Event, emit func(*process.Event)) {
+			if e.Kind == process.Exited {
+				e.Usage.MaxRSS += peaks[e.ID]
+			} else if e.Kind == process.Exec {
+				peaks[e.ID] = hogged
+			}
+			emit(e)
+		}
+	}},
+	{"memory said to be told too high", []string{"usage"}, claiming(source.PeaksInherited)},
 	{"no usage", []string{"exits"}, changing(process.Exited, func(e *process.Event) { e.Usage = process.Usage{} })},
 	{"the leader's exit for the process's", []string{"leader first", "exec by a worker thread"}, func(m *liveMutant) {
 		alive := map[process.ID]bool{}

@@ -105,7 +105,8 @@ func reuse(r *run) {
 	first := r.fork(a, "first")
 	r.leave(first, r.test)
 	collided := 0
-	for range 200 {
+	const patience = time.Minute // a storm of others may go on
+	for begun, n := time.Now(), 0; n < 200 || collided == 0 && time.Since(begun) < patience; n++ {
 		b := r.again(a, first.pid, "older")
 		if !r.meet(b) {
 			return

@@ -42,7 +42,9 @@ var scenes = []scene{
 	{"owners", []linuxtest.Feature{linuxtest.Root}, owners},
 	{"terminal", nil, terminal},
 	{"zombies", nil, zombies},
+	{"slow ends", nil, slowEnds},
 	{"exits", nil, exits},
+	{"usage", nil, usage},
 	{"short lives", nil, shortLives},
 	{"reuse within a tick", []linuxtest.Feature{linuxtest.SetTID}, reuse},
 	{"reuse of a parent's PID", []linuxtest.Feature{linuxtest.SetTID}, reuseOfParent},
@@ -148,7 +150,7 @@ func (r *run) reopen() {
 	r.seen, r.heard, r.news = evidence{}, heard{}, false
 	r.test = r.self()
 	r.opened = linuxtest.Now()
-	r.begin(process.Retention{Age: time.Hour, Count: 1 << 20})
+	r.begin(process.Retention{Age: time.Hour, Count: 1 << 20, Bytes: 1 << 30})
 }
 
 // begin begins again with empty tables.

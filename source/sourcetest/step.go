@@ -159,8 +159,11 @@ func (r *run) holders() []process.ID {
 	return ids
 }
 
-// exact reports whether the source is a live one that names no limit.
-func (r *run) exact() bool { return r.live != nil && len(r.limits) == 0 }
+// exact reports whether the source is a live one that names no limit but to
+// what it tells of memory.
+func (r *run) exact() bool {
+	return r.live != nil && (len(r.limits) == 0 || len(r.limits) == 1 && r.limits[source.PeaksInherited])
+}
 
 // checkHost holds what was told of all processes of the host, of whom those
 // before lived when a scan began, to that scan.
@@ -174,19 +177,19 @@ func (r *run) checkHost(before []process.ID, began process.Instant, scanned []pr
 		found[e.ID] = true
 		ref := r.table.ByID(e.ID)
 		switch p := r.table.Process(ref); {
-		case ref == 0 && e.Zombie: // for long, and forgotten
+		case ref == 0 && (e.Zombie || e.Exiting): // for long, and forgotten
 		case ref == 0:
 			r.errorf("%v, %q, is there, and was never told of", e.ID, e.Name)
 		case p.State == process.Unseen:
 			r.errorf("%v, %q, is there, and was told of as another one's only", e.ID, e.Name)
-		case e.Zombie && p.State == process.Alive:
+		case (e.Zombie || e.Exiting) && p.Exit.Evidence == process.Unknown:
 			r.errorf("%v, %q, has ended, and its end was not told", e.ID, e.Name)
-		case !e.Zombie && p.State != process.Alive && p.Exit.At < began:
+		case !e.Zombie && !e.Exiting && p.State != process.Alive && p.Exit.At < began:
 			r.errorf("%v, %q, is there, and was told to have ended at %d", e.ID, e.Name, p.Exit.At)
 		}
 	}
 	for _, id := range before {
-		if ref := r.table.ByID(id); !found[id] && r.table.State(ref) == process.Alive {
+		if ref := r.table.ByID(id); !found[id] && r.table.State(ref) == process.Alive && !r.table.Dying(ref) {
 			r.errorf("%v, %q, is not there, and was told to live", id, r.table.Process(ref).Name)
 		}
 	}

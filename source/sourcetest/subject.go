@@ -41,8 +41,10 @@ type subject struct {
 	status       syscall.WaitStatus
 	died, buried process.Instant // between which it ended
 	adopter      *subject        // who got its children then
+	named        *subject        // who was to get them when it ended, if another one
 	last         *subject        // its parent then
-	told         process.ID      // what the source called it
+	used         use
+	told         process.ID // what the source called it
 
 	born   state
 	execs  []program
@@ -244,6 +246,9 @@ func (r *run) kill(s *subject, sig syscall.Signal, adopter *subject) {
 func (r *run) end(s, adopter *subject, act func()) {
 	r.t.Helper()
 	r.refresh(s)
+	if r.live != nil && s.Actor != nil && !s.busy {
+		r.measure(s)
+	}
 	s.died = linuxtest.Now()
 	act()
 	s.buried = linuxtest.Now()

@@ -3,7 +3,6 @@ package sourcetest
 import (
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/proclineage/lineage/internal/linuxtest"
 	"github.com/proclineage/lineage/process"
@@ -23,7 +22,7 @@ func (r *run) hear(e *process.Event) {
 	now := linuxtest.Now()
 	switch e.Kind {
 	case process.Seen, process.Gone: // what was found by reading comes in between
-		if len(r.limits) == 0 {
+		if r.exact() {
 			r.errorf("Drain: %v, of kind %v", e.ID, e.Kind)
 		}
 		return
@@ -208,15 +207,12 @@ func (r *run) checkExited(s *subject, e *process.Event) {
 	if e.Status != s.status {
 		r.errorf("%v: exit status %#x, want %#x", s, e.Status, s.status)
 	}
-	if s.adopter != nil && (e.Adopter.Known() || r.exact()) && !s.adopter.is(e.Adopter) {
-		r.errorf("%v: its children go to %v, want %v", s, e.Adopter, s.adopter)
+	want := s.adopter
+	if s.named != nil {
+		want = s.named
 	}
-	u := e.Usage
-	if !u.Known && !r.exact() {
-		return
+	if want != nil && (e.Adopter.Known() || r.exact()) && !want.is(e.Adopter) {
+		r.errorf("%v: its children go to %v, want %v", s, e.Adopter, want)
 	}
-	lived := time.Duration(s.buried - s.from) // with few threads
-	if !u.Known || u.User < 0 || u.System < 0 || u.User+u.System > 64*lived || u.MaxRSS == 0 || u.MaxRSS > 1<<36 || u.ReadBytes > 1<<36 || u.WrittenBytes > 1<<36 {
-		r.errorf("%v, which lived for %v: %+v", s, lived, u)
-	}
+	r.checkUsage(s, e.Usage)
 }

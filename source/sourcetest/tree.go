@@ -68,6 +68,9 @@ func doubleFork(r *run) {
 		r.leave(d, a)
 		r.fork(c, "second child of the daemon")
 	}
+	b := r.fork(a, "gone before anyone looks")
+	r.fork(b, "daemon at once")
+	r.leave(b, a)
 	r.seen.adoptions = true
 	r.compare()
 }

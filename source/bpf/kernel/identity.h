@@ -12,6 +12,10 @@ enum {
 	MAX_THREADS = 64,    /* of which the usage is added up */
 };
 
+/* has_group_dead says that sched_process_exit tells whether the thread is the
+ * last one of its process. So it does from 6.16 on, and comes before exit_mm. */
+const volatile bool has_group_dead = false;
+
 /* number returns what a pid is called at a level. */
 static __always_inline struct upid number(struct pid *pid, u64 level)
 {
@@ -128,8 +132,13 @@ static __always_inline bool has_ended(struct signal_struct *signal)
 	return signal->live.counter == 0;
 }
 
-/* Whose adopter is looked for, in an exit and in a scan. */
-enum { OF_EXITED, OF_SEEN, ADOPTIONS };
+/* is_zombie says of a process that has ended that its last thread is past
+ * exit_notify: a leader that has ended waits as a zombie for the other threads,
+ * each of which goes away there (release_task). */
+static __always_inline bool is_zombie(struct task_struct *leader, struct signal_struct *signal)
+{
+	return leader->exit_state && signal->nr_threads == 1;
+}
 
 struct adoption {
 	struct task_struct *task; /* has ended */
@@ -138,20 +147,21 @@ struct adoption {
 
 struct {
 	__uint(type, MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, ADOPTIONS);
+	__uint(max_entries, 1);
 	__type(key, u32);
 	__type(value, struct adoption);
-} adoptions SEC(".maps");
+} adoption SEC(".maps");
 
-/* fill_subreaper says which subreaper adopts the children of a process that has
- * ended. It returns false where there is none; where one may be beyond reach,
+/* fill_subreaper says which subreaper is to adopt the children of the current
+ * process, which has ended. It returns false where there is none; where one may be beyond reach,
  * who adopts stays not known. A subreaper at the same level has none of another
  * level below it: no child is of a namespace above its parent's (pidns_install).
  * The verifier looks at this function by itself, as at every one that is not
  * inline. */
-__noinline int fill_subreaper(u32 whose)
+__noinline int fill_subreaper(void)
 {
-	struct adoption *a = bpf_map_lookup_elem(&adoptions, &whose);
+	u32 zero = 0;
+	struct adoption *a = bpf_map_lookup_elem(&adoption, &zero);
 
 	if (!a)
 		return true;
@@ -177,11 +187,12 @@ __noinline int fill_subreaper(u32 whose)
 	return true;
 }
 
-/* fill_adopter says who adopts the children of a process that has ended
- * (find_new_reaper). */
-static __always_inline void fill_adopter(struct id *adopter, struct task_struct *task, struct signal_struct *signal, u32 whose)
+/* fill_adopter says who adopts the children of a process that has ended, if it
+ * comes to that now (find_new_reaper). */
+static __always_inline void fill_adopter(struct id *adopter, struct task_struct *task, struct signal_struct *signal)
 {
-	struct adoption *a = bpf_map_lookup_elem(&adoptions, &whose);
+	u32 zero = 0;
+	struct adoption *a = bpf_map_lookup_elem(&adoption, &zero);
 	struct pid *pid = signal->pids[TYPE_TGID];
 
 	adopter->pid = 0;
@@ -189,7 +200,7 @@ static __always_inline void fill_adopter(struct id *adopter, struct task_struct 
 		return;
 	a->task = task;
 	a->adopter.pid = 0;
-	if (BPF_CORE_READ_BITFIELD_PROBED(signal, has_child_subreaper) && fill_subreaper(whose)) {
+	if (BPF_CORE_READ_BITFIELD_PROBED(signal, has_child_subreaper) && fill_subreaper()) {
 		*adopter = a->adopter;
 		return;
 	}
@@ -222,22 +233,51 @@ __noinline int add_threads(void)
 		}
 		node = BPF_CORE_READ(node, next);
 	}
+	if (node != head)
+		r->head.flags |= PART_OF_USAGE;
 	return 0;
+}
+
+static __always_inline bool has_peak(void)
+{
+	return has_group_dead && bpf_core_field_exists(struct mm_struct, rss_stat[0].count);
+}
+
+/* peak returns the most pages that were resident (get_mm_hiwater_rss) of the
+ * memory that the current process has, which is of the program that it ran last.
+ * Signal->maxrss also has what the ones before it had, back to what it shared
+ * with its creator (exec_mmap). */
+static __always_inline u64 peak(struct task_struct *task, struct signal_struct *signal)
+{
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+
+	if (!mm)
+		return signal->maxrss;
+	s64 most = BPF_CORE_READ(mm, hiwater_rss);
+	s64 file = BPF_CORE_READ(mm, rss_stat[MM_FILEPAGES].count);
+	s64 anon = BPF_CORE_READ(mm, rss_stat[MM_ANONPAGES].count);
+	s64 shmem = BPF_CORE_READ(mm, rss_stat[MM_SHMEMPAGES].count);
+	s64 now = (file > 0 ? file : 0) + (anon > 0 ? anon : 0) + (shmem > 0 ? shmem : 0);
+
+	return most > now ? most : now;
 }
 
 /* fill_usage says what the current process has used: what its threads that are
  * gone left behind (__exit_signal), and what those have that are there still,
- * as the leader is until it is waited for. */
+ * as the leader is until it is waited for. Signal->ioac also has what its
+ * children used (wait_task_zombie); inblock and oublock, in blocks of 512 bytes,
+ * do not. */
 static __always_inline void fill_usage(struct exited *r, struct task_struct *task, struct signal_struct *signal)
 {
 	bool io = bpf_core_field_exists(struct task_struct, ioac.read_bytes);
 
+	r->head.flags = 0;
 	r->utime = signal->utime;
 	r->stime = signal->stime;
 	r->runtime = signal->sum_sched_runtime;
-	r->maxrss = signal->maxrss;
-	r->read = io ? signal->ioac.read_bytes : 0;
-	r->written = io ? signal->ioac.write_bytes : 0;
+	r->maxrss = has_peak() ? peak(task, signal) : signal->maxrss;
+	r->read = (u64)signal->inblock << 9;
+	r->written = (u64)signal->oublock << 9;
 	if (signal->nr_threads != 1) {
 		add_threads();
 		return;

@@ -32,8 +32,7 @@ enum { false, true };
 #include <bpf/bpf_tracing.h>
 
 /* From <uapi/linux/bpf.h>. */
-enum { MAP_TYPE_ARRAY = 2, MAP_TYPE_PERCPU_ARRAY = 6, MAP_TYPE_LRU_HASH = 9, MAP_TYPE_RINGBUF = 27 };
-enum { MAP_MMAPABLE = 1U << 10 };
+enum { MAP_TYPE_PERCPU_ARRAY = 6, MAP_TYPE_LRU_HASH = 9, MAP_TYPE_RINGBUF = 27 };
 enum { RB_NO_WAKEUP = 1, RB_FORCE_WAKEUP = 2 };
 enum { RB_AVAIL_DATA = 0 };
 
@@ -41,6 +40,9 @@ enum { RB_AVAIL_DATA = 0 };
 enum { PF_EXITING = 0x00000004, PF_KTHREAD = 0x00200000 };
 enum { SIGNAL_GROUP_EXIT = 0x00000004 };
 enum { TYPE_TGID = 1, TYPE_PGID = 2, TYPE_SID = 3 };
+
+/* From <linux/mm_types_task.h>. */
+enum { MM_FILEPAGES = 0, MM_ANONPAGES = 1, MM_SHMEMPAGES = 3, NR_MM_COUNTERS = 4 };
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -51,10 +53,6 @@ struct list_head {
 typedef struct {
 	int counter;
 } atomic_t;
-
-struct ns_common {
-	unsigned int inum;
-};
 
 struct pid_namespace {
 	struct task_struct *child_reaper;
@@ -153,8 +151,8 @@ struct signal_struct {
 	struct pid *pids[4];
 	struct tty_struct *tty;
 	u64 utime, stime;
+	unsigned long inblock, oublock;
 	unsigned long maxrss;
-	struct task_io_accounting ioac;
 	unsigned long long sum_sched_runtime;
 };
 
@@ -173,8 +171,14 @@ struct cred {
 	kgid_t egid;
 };
 
+struct percpu_counter {
+	s64 count;
+};
+
 struct mm_struct {
 	unsigned long arg_start, arg_end;
+	unsigned long hiwater_rss;
+	struct percpu_counter rss_stat[NR_MM_COUNTERS]; /* 6.2 */
 };
 
 struct sched_entity {

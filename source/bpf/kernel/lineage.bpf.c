@@ -12,10 +12,6 @@
 
 char licence[] SEC("license") = "Dual BSD/GPL";
 
-// has_group_dead says that sched_process_exit tells whether the thread is the
-// last one of its process.
-const volatile bool has_group_dead = false;
-
 static __always_inline void fill_session(struct session *s, struct signal_struct *signal)
 {
 	struct tty_struct *tty = signal->tty;
@@ -153,7 +149,7 @@ int exited(u64 *ctx)
 		return 0;
 	r->head.kind = EXITED;
 	r->head.time = bpf_ktime_get_boot_ns();
-	fill_adopter(&r->adopter, task, signal, OF_EXITED);
+	fill_adopter(&r->adopter, task, signal);
 	fill_usage(r, task, signal);
 	// wait_task_zombie
 	r->status = signal->flags & SIGNAL_GROUP_EXIT ? signal->group_exit_code : code;
@@ -241,17 +237,14 @@ int seen(struct bpf_iter__task *ctx)
 	if (!fill_id(&r.id, task->tgid, task->start_boottime, pid))
 		return 0;
 	struct task_struct *parent = task->real_parent->group_leader;
-	struct signal_struct *above = parent->signal;
 
-	if (!fill_id(&r.parent, parent->tgid, parent->start_boottime, above->pids[TYPE_TGID]))
+	if (!fill_id(&r.parent, parent->tgid, parent->start_boottime, parent->signal->pids[TYPE_TGID]))
 		r.head.flags |= NO_PARENT;
-	else if (has_ended(above))
-		fill_adopter(&r.parent, parent, above, OF_SEEN);
 	fill_facts(&r, task, signal);
 	if (is_subreaper(signal))
 		r.head.flags |= SUBREAPER;
 	if (has_ended(signal))
-		r.head.flags |= ZOMBIE;
+		r.head.flags |= is_zombie(task, signal) ? ZOMBIE : EXITING;
 	r.set = set_of_seen(task->flags & PF_EXITING ? living(task, signal) : task, seq);
 	if (bpf_seq_write(seq, &r, sizeof(r) - sizeof(r.inner) + fill_inner(&r, pid)))
 		untell();
@@ -272,6 +265,7 @@ int self(struct bpf_iter__task *ctx)
 	r.level = BPF_CORE_READ(pid, level);
 	shared.level = r.level;
 	shared.ns = (u64)number(pid, r.level).ns;
+	shared.peaks = has_peak();
 	if (bpf_core_field_exists(struct nsproxy, time_ns)) {
 		r.boottime_sec = BPF_CORE_READ(task, nsproxy, time_ns, offsets.boottime.tv_sec);
 		r.boottime_nsec = BPF_CORE_READ(task, nsproxy, time_ns, offsets.boottime.tv_nsec);

@@ -21,10 +21,12 @@ enum kind {
 
 enum flag {
 	KERNEL = 1 << 0,    /* a thread of the kernel */
-	ZOMBIE = 1 << 1,    /* it has ended */
+	ZOMBIE = 1 << 1,    /* it has ended, and has left its children */
 	SUBREAPER = 1 << 2, /* it adopts */
 	NO_PARENT = 1 << 3, /* none in this PID namespace */
 	BY_THREAD = 1 << 4, /* exec by a thread that did not lead */
+	EXITING = 1 << 5,   /* it has ended, and has its children still */
+	PART_OF_USAGE = 1 << 6, /* what some of its threads used is not in it */
 };
 
 enum {
@@ -133,6 +135,7 @@ struct shared {
 	u64 moves;   /* how often any process was moved */
 	u64 ns;	     /* our struct pid_namespace */
 	u64 level;   /* and its level */
+	u64 peaks;   /* whether maxrss is of the program that was run last alone */
 };
 
 struct drop {
