@@ -52,7 +52,7 @@ const TERMS: [string, string][] = [
 const GROUPINGS: [Grouping, string][] = [["none", "No groups"], ["container", "By container"], ["pod", "By pod"], ["unit", "By unit"], ["session", "By session"]];
 
 export function header(page: Page): TemplateResult {
-  const { place, feed, shape } = page, { answer, connection } = feed;
+  const { place, feed, shape, window: w } = page, { answer, connection } = feed;
   const [mark, says, why] = feed.isLost ? ["lost", "not connected", "The daemon does not answer."]
     : feed.problem?.status === 401 ? ["lost", "not let in", "The daemon does not know who asks."]
     : !isLive(place) ? ["past", "history", "What is shown is of a time that is over."]
@@ -73,7 +73,7 @@ export function header(page: Page): TemplateResult {
       ` : nothing}</p>
       <details class="menu"><summary title="Take this window elsewhere">Export</summary><div>
         ${([["perfetto", "Perfetto trace"], ["chrome", "Chrome trace"], ["html", "One HTML page"]] as const).map(([format, name]) => html`
-          <a download href=${path("v1/export", { since: iso(page.window.from), until: iso(page.window.to), host: place.host, q: question(place), format })}>${name}</a>`)}
+          <a download href=${path("v1/export", { since: iso(w.from), until: iso(w.to), host: place.host, q: question(place), format })}>${name}</a>`)}
       </div></details>
       <button type="button" class="icon" aria-label="Dark or light" title="Dark or light (t)" @click=${() => page.press("t")}>◐</button>
       <button type="button" class="icon" aria-label="Keys" title="Keys (?)" @click=${() => page.press("?")}>?</button>

@@ -66,7 +66,8 @@ export class Page {
   get window(): Range {
     const { place, feed } = this, { answer } = feed;
     if (hasTimes(place.q) && answer && feed.question === question(place)) return { from: Date.parse(answer.since), to: Math.max(Date.parse(answer.until), Date.parse(answer.since) + 1) };
-    return isLive(place) ? { from: feed.now - place.span, to: feed.now } : { from: place.since, to: place.until };
+    const { now } = feed;
+    return isLive(place) ? { from: now - place.span, to: now } : { from: place.since, to: place.until };
   }
 
   // hit is the number of the selected one among the hits, 0 where it is none.

@@ -33,14 +33,14 @@ test("a search finds what is there, and nothing else", async ({ page, open }) =>
   await open();
   const pid = (await page.locator(".row.process:visible .pid").first().textContent())!.split(" ")[0];
   await press(page, "/");
-  await page.keyboard.type(`pid:${pid}`);
+  await page.locator("#search").fill(`pid:${pid}`);
   await press(page, "Enter");
   await expect(page.locator(".hits")).toHaveText(/[1-9][\d,]* hits?/);
   expect(place(page)["q"]).toBe(`pid:${pid}`);
   await press(page, "n");
   await expect(page.locator(".row.selected")).toHaveClass(/hit/);
   await press(page, "/");
-  await page.keyboard.type("nothing-is-called-like-this-at-all");
+  await page.locator("#search").fill("nothing-is-called-like-this-at-all");
   await press(page, "Enter");
   await expect(page.locator("#nothing")).toContainText("Nothing matches");
   await press(page, "Escape");

@@ -185,9 +185,9 @@ test.describe("three hosts", () => {
     await row(page, "nginx").nth(1).click();
     await expect(page.locator("#panel .state")).toHaveText(/^Ran at .*, when its host was heard of last\.$/);
     await press(page, "H");
-    const form = /^web-1\s*heard of (\d+) min (\d+) s ago$/, heard = (await options(page))[1];
+    const form = /^web-1\s*heard of (\d+) min(?: (\d+) s)? ago$/, heard = (await options(page))[1];
     expect(heard).toMatch(form);
-    const [, min, s] = heard.match(form)!.map(Number);
+    const [, min, s] = heard.match(form)!.map((t) => Number(t ?? 0));
     expect(60 * min + s).toBeGreaterThanOrEqual(150);
     expect(60 * min + s).toBeLessThanOrEqual(Math.ceil((Date.now() - last) / 1e3));
   });
@@ -201,7 +201,7 @@ test.describe("three hosts", () => {
     await open(`?${window}&q=sh`);
     await expect(page.locator(".notice summary")).toHaveText("Nobody watched on web-2 for 1 min of this time.");
     await expect(page.locator(".facts .warn")).toHaveAttribute("title", "Nobody watched on web-2 for 1 min of this time.");
-    expect(await hatched()).toEqual(Array(4).fill("web-2"));
+    await expect.poll(hatched).toEqual(Array(4).fill("web-2"));
     await expect(page.locator("#behind .band")).toHaveCount(0);
     await expect(page.locator("#ticks .missing")).toHaveText("nobody watched on web-2");
     const lane = row(page, "sh").nth(1).locator(".lane"), width = (await lane.boundingBox())!.width;
@@ -210,7 +210,7 @@ test.describe("three hosts", () => {
     expect(size).toBeCloseTo((60 / 260) * width, -1);
     await open(`?${window}&by=host`);
     await press(page, "C");
-    expect(await hatched()).toEqual(["web-2"]);
+    await expect.poll(hatched).toEqual(["web-2"]);
     // Of one host all rows are.
     await open(`?${window}&host=web-2`);
     await expect(page.locator(".notice summary")).toHaveText("Nobody watched for 1 min of this time.");
@@ -368,8 +368,7 @@ test.describe("three hosts", () => {
       await expect(page.locator(".facts")).toBeEmpty();
       await expect(field(page)).toHaveAttribute("placeholder", "All 3 hosts");
       daemon.down = false;
-      await page.getByRole("button", { name: "Ask again" }).click();
-      await expect(row(page, "sh")).toHaveCount(1);
+      await expect(row(page, "sh")).toHaveCount(1); // it is asked again by itself
     });
   });
 

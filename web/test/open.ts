@@ -53,7 +53,7 @@ export const anyTest = process.env["LINEAGE_URL"]
 
 // drawn waits until there are rows, or it is said why there are none.
 export async function drawn(page: Page) {
-  await expect(page.locator(".row:visible, #nothing b, .notice.bad, #wrong").first()).toBeVisible({ timeout: 15e3 });
+  await expect(page.locator(".row:visible, #nothing b, .notice.bad, #wrong").first()).toBeVisible();
 }
 
 // rows are the names of the rows in sight from the top, behind a space for each
