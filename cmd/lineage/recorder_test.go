@@ -51,6 +51,7 @@ func followed(t *testing.T, tell func(events chan<- lineage.Event, stop <-chan s
 	var telling sync.WaitGroup
 	telling.Go(func() { tell(events, stop) })
 	r := newRecorder(w, toldTree{}, nil, 1, 2)
+	r.command, r.started = record.Exec{File: "/bin/root", Args: []string{"root", "-x"}}, 5
 	r.follow(t.Context(), &live{events: events}, c, false, func(*command) {})
 	close(stop)
 	telling.Wait()

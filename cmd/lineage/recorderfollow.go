@@ -78,12 +78,18 @@ func (r *recorder) follow(ctx context.Context, l *live, c *command, all bool, ti
 	}
 }
 
-// endRoot writes how the command ended by what wait4(2) told.
+// endRoot writes how the command ended by what wait4(2) told, and what it ran where
+// its end came before that was told or seen.
 func (r *recorder) endRoot(c *command) {
 	r.rootEnded = true
 	m, ok := r.living[r.root]
 	if !ok || m.place != 0 {
 		return
+	}
+	if first := r.command; m.ran == 0 && len(first.Args) > 0 {
+		first.At = max(r.started, m.id.Start)
+		r.ran(m, &first, &process.Process{Name: m.name})
+		m = r.living[r.root]
 	}
 	x := process.Exit{Evidence: process.Observed, At: r.rootEnd, Status: c.final.status}
 	if x.At == 0 {

@@ -4,6 +4,7 @@ import (
 	"io"
 	"maps"
 	"math"
+	"slices"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -209,6 +210,9 @@ func TestRecorderRootLost(t *testing.T) {
 		})
 		if x := rec.Processes[0].Exit; x.Evidence != process.Observed || x.Status != syscall.WaitStatus(7<<8) {
 			t.Errorf("%+v", x)
+		}
+		if x := rec.Processes[0].Execs; len(x) != 1 || x[0].File != "/bin/root" || !slices.Equal(x[0].Args, []string{"root", "-x"}) {
+			t.Errorf("%+v: what it ran is known", x)
 		}
 	})
 }
