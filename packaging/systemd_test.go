@@ -167,7 +167,7 @@ func (d *installed) testRuntimes() {
 
 // testWatchdog stops the daemon in the middle: systemd begins another one.
 func (d *installed) testWatchdog() {
-	d.write("/etc/systemd/system/lineage.service.d/hang.conf", "[Service]\nWatchdogSec=1s\nTimeoutAbortSec=1s\n")
+	d.write("/etc/systemd/system/lineage.service.d/hang.conf", "[Service]\nWatchdogSec=5s\nTimeoutAbortSec=1s\n")
 	d.run("systemctl", "daemon-reload")
 	d.run("systemctl", "restart", "lineage.service")
 	d.run("systemctl", "kill", "--kill-whom=main", "--signal=STOP", "lineage.service")

@@ -142,12 +142,11 @@ func (p *Page) Press(key string) {
 	p.call("Input.dispatchKeyEvent", map[string]any{"type": "keyUp", "key": key}, nil)
 }
 
-// Type types text.
+// Type types text into what has the focus, all of it at once: between keys that come
+// slowly a page may act on a part.
 func (p *Page) Type(text string) {
 	p.t.Helper()
-	for _, r := range text {
-		p.Press(string(r))
-	}
+	p.call("Input.insertText", map[string]any{"text": text}, nil)
 }
 
 // Click clicks at a point.
