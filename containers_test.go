@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/proclineage/lineage"
 	"github.com/proclineage/lineage/cgroup"
@@ -46,7 +47,7 @@ func newYard(t *testing.T, rig *containertest.Rig, source string) *yard {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names := container.Watch(container.NamesOptions{Runtimes: all})
+	names := container.Watch(container.NamesOptions{Runtimes: all, Timeout: time.Minute})
 	tree, err := lineage.NewTree(lineage.Options{Source: source, Containers: names})
 	if err != nil {
 		t.Fatal(errors.Join(err, names.Close()))

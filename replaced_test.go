@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/proclineage/lineage/internal/linuxtest"
 	"github.com/proclineage/lineage/process"
@@ -265,7 +266,8 @@ func TestProcessWithSamePIDAndTickIsAnother(t *testing.T) {
 	a := linuxtest.Start(t)
 	pid := 0
 	collisions := 0
-	for range 200 {
+	const patience = time.Minute // other load may make a tick too short
+	for begun, n := time.Now(), 0; n < 200 || collisions == 0 && time.Since(begun) < patience; n++ {
 		b, err := a.TryClone(linuxtest.CloneOptions{PID: pid})
 		if errors.Is(err, syscall.EEXIST) { // PIDs went round, and another one has it
 			pid = 0

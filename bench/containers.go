@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -145,7 +146,8 @@ func (h *harbour) trees(s *sheaf, rounds int) error {
 		}
 		c := &command{ctx: h.ctx, name: h.program, args: args}
 		var named []float64
-		for range 3 {
+		const patience = time.Minute // until the runtime, which shares the machine, answers in time once
+		for began := time.Now(); len(named) < 3 || slices.Max(named) == 0 && t.runtime != "none" && time.Since(began) < patience; {
 			n, err := h.verify(c)
 			if err != nil && t.source == bpfSource && len(named) == 0 {
 				s.Notes = append(s.Notes, t.name+": "+err.Error())
@@ -161,7 +163,7 @@ func (h *harbour) trees(s *sheaf, rounds int) error {
 		}
 		share := newSpread(named)
 		if t.runtime != "none" {
-			if share.P90 == 0 {
+			if slices.Max(named) == 0 {
 				return fmt.Errorf("%s: no container has its name", t.name)
 			}
 			shares = append(shares, limit{

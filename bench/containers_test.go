@@ -47,7 +47,8 @@ func TestContainers(t *testing.T) {
 	}
 	rules := 0
 	for _, l := range s.Limits {
-		if l.Measured == nil || l.Measured.Median == 0 {
+		// How many have their names depends on how soon a runtime answers.
+		if l.Measured == nil || l.Measured.Median == 0 && !strings.Contains(l.Text, "with their names") {
 			t.Errorf("%s: %v", l.Text, l.Measured)
 		}
 		if l.Rule != "" {

@@ -20,7 +20,7 @@ import (
 // open opens Units that ask anew each time.
 func open(t *testing.T, socket string) *Units {
 	t.Helper()
-	u := Open(Options{Socket: socket, Interval: 1})
+	u := Open(Options{Socket: socket, Interval: 1, Timeout: time.Minute})
 	t.Cleanup(func() { u.Close() })
 	return u
 }
@@ -106,7 +106,7 @@ func TestAskedOnce(t *testing.T) {
 		names[fmt.Sprintf("run-%d.scope", i)] = fmt.Sprintf("the %dth", i)
 	}
 	f := startSystemd(t, b, names)
-	u := Open(Options{Socket: b.socket, Interval: time.Hour})
+	u := Open(Options{Socket: b.socket, Interval: time.Hour, Timeout: time.Minute})
 	defer u.Close()
 	for range 3 {
 		for name := range names {

@@ -23,7 +23,7 @@ var config = template.Must(template.New("config.xml").Parse(`<?xml version="1.0"
 {{- with .Cluster}}
 	<zookeeper>
 		<node><host>127.0.0.1</host><port>{{.ZooKeeper}}</port></node>
-		<session_timeout_ms>5000</session_timeout_ms>
+		<session_timeout_ms>15000</session_timeout_ms>
 	</zookeeper>
 	<merge_tree>
 		<zookeeper_session_expiration_check_period>1</zookeeper_session_expiration_check_period>

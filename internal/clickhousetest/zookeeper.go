@@ -23,7 +23,7 @@ func newZooKeeper(t testing.TB) *ZooKeeper {
 	z := &ZooKeeper{port: ports(t, 1)[0]}
 	file := filepath.Join(dir, "zoo.cfg")
 	// Sessions last from 2 ticks to 20.
-	text := fmt.Sprintf("tickTime=500\ndataDir=%s\nclientPort=%d\nclientPortAddress=127.0.0.1\nadmin.enableServer=false\n",
+	text := fmt.Sprintf("tickTime=1000\ndataDir=%s\nclientPort=%d\nclientPortAddress=127.0.0.1\nadmin.enableServer=false\n",
 		filepath.Join(dir, "data"), z.port)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

@@ -148,7 +148,5 @@ func (c *Container) Remove() {
 	if c.outer != nil {
 		c.rig.fatal("remove "+c.Name, errors.New("it ends with the container it is in"))
 	}
-	if err := c.rig.engine.remove(c); err != nil {
-		c.rig.fatal("remove "+c.Name, err)
-	}
+	c.end("remove", func(int) error { return c.rig.engine.remove(c) })
 }

@@ -73,26 +73,36 @@ func (a *Actor) Churn(n, keep int) ([]int, error) {
 	if !a.bare || a.level != nil || keep > window {
 		return nil, errors.New("a bare actor in the test's PID namespace keeps at most " + strconv.Itoa(window) + " children")
 	}
-	m, err := a.command(opChurn)
-	if err != nil {
-		return nil, err
+	const most = 1000 // at a time, so that each may take some of its patience
+	for left := n; ; left -= most {
+		m, err := a.command(opChurn)
+		if err != nil {
+			return nil, err
+		}
+		part := min(left, most)
+		m.args[0], m.args[1] = uint64(part), uint64(keep)
+		made, err := a.call(0)
+		if err != nil {
+			return nil, err
+		}
+		if int(made) != part {
+			return nil, fmt.Errorf("%d of %d children", n-left+int(made), n)
+		}
+		if left <= most {
+			a.children = living(m)
+			return a.children, nil
+		}
 	}
-	m.args[0], m.args[1] = uint64(n), uint64(keep)
-	made, err := a.call(0)
-	if err != nil {
-		return nil, err
-	}
-	if int(made) != n {
-		return nil, fmt.Errorf("%d of %d children", made, n)
-	}
-	var alive []int
+}
+
+// living returns the PIDs of the children that an answer tells of.
+func living(m *message) (alive []int) {
 	for i := range window {
 		if pid := binary.NativeEndian.Uint64(m.data[8*i:]); pid != 0 {
 			alive = append(alive, int(pid))
 		}
 	}
-	a.children = alive
-	return alive, nil
+	return alive
 }
 
 // PIDs returns after how many new processes and threads the PIDs go round. The

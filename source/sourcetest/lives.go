@@ -111,6 +111,7 @@ func reuse(r *run) {
 		if !r.meet(b) {
 			return
 		}
+		b.busy = true // it is asked nothing more: a tick is short
 		r.leave(b, r.test)
 		c := r.again(a, b.pid, "younger")
 		if c.ticks == b.ticks {

@@ -90,7 +90,8 @@ func TestReplicaKilled(t *testing.T) {
 		t.Helper()
 		n++
 		err := s.Append(t.Context(), wide(n))
-		for tries := 0; err != nil && tries < 20; tries++ { // as who ships does
+		for began := time.Now(); err != nil && time.Since(began) < time.Minute; { // as who ships does
+			<-time.After(100 * time.Millisecond)
 			err = s.Append(t.Context(), wide(n))
 		}
 		if err != nil {

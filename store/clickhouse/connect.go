@@ -14,7 +14,7 @@ import (
 
 // dialTimeout is for how long a server may take to answer at first, where the name does
 // not say. Other answers may take what the driver allows, five minutes, or read_timeout.
-const dialTimeout = 5 * time.Second
+var dialTimeout = 5 * time.Second
 
 // parse reads a data source name. Its errors do not tell of the password.
 func parse(dsn string) (*driver.Options, error) {

@@ -11,7 +11,7 @@ import (
 )
 
 // settleTime is for how long Append waits for what others have sent.
-const settleTime = 10 * time.Second
+var settleTime = 10 * time.Second
 
 // sent is a context for inserts of the host, by which settle knows them.
 func sent(ctx context.Context, host string) context.Context {
