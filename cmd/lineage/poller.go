@@ -118,6 +118,11 @@ func (r *recorder) lookAt(t *lineage.Tree, p *process.Process, seen map[int][]st
 	}
 	before, known := seen[p.ID.PID]
 	x, err := t.Details(p.ID)
+	if err == nil && len(x.Args) == 0 {
+		if x, err = t.Details(p.ID); err == nil && x.Exe == "" { // it has none, for it is ending
+			return
+		}
+	}
 	if err != nil || known && slices.Equal(before, x.Args) && p.Name == m.name {
 		return
 	}

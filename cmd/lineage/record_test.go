@@ -128,7 +128,7 @@ func anySource(t *testing.T, test func(t *testing.T, flags []string)) {
 	}
 }
 
-// TestRecordStatus ends as the command does.
+// TestRecordStatus ends as the command does, which is recorded however short its life.
 func TestRecordStatus(t *testing.T) {
 	asFromShell(t)
 	anySource(t, func(t *testing.T, flags []string) {
@@ -139,12 +139,15 @@ func TestRecordStatus(t *testing.T) {
 			bare := exec.Command("sh", "-c", "ulimit -c 0; "+end)
 			_ = bare.Run() // its status is looked at
 			want := bare.ProcessState.Sys().(syscall.WaitStatus)
-			rec, got := recordedRun(t, flags, "sh", "-c", "ulimit -c 0; "+end)
+			command := []string{"sh", "-c", "ulimit -c 0; " + end}
+			rec, got := recordedRun(t, flags, command...)
 			if got != want {
 				t.Errorf("%s: %v, without lineage %v", end, got, want)
 			}
 			if root := rec.Processes[0]; root.Exit.Status != want || root.Exit.Evidence != process.Observed || root.Creator != -1 {
 				t.Errorf("%s: recorded: %+v", end, root)
+			} else if len(root.Execs) != 1 || !slices.Equal(root.Execs[0].Args, command) || root.Execs[0].File == "" {
+				t.Errorf("%s: it ran %+v", end, root.Execs)
 			}
 			if rec.Ended == 0 {
 				t.Errorf("%s: the recording has no end", end)
