@@ -13,7 +13,6 @@ import (
 	"os/user"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -120,8 +119,9 @@ func Run(ctx context.Context, o Options) error {
 
 	var keeper *history.Keeper
 	var collectors []prometheus.Collector
+	kept := watchedTree(tree)
 	if o.Store != nil {
-		keeper = o.keeper(tree)
+		keeper = o.keeper(kept)
 		collectors = append(collectors, writing{keeper})
 	}
 	var ships *shipping
@@ -131,13 +131,15 @@ func Run(ctx context.Context, o Options) error {
 		collectors = append(collectors, ships)
 	}
 	var collector *otlp.Exporter
+	sent := watchedTree(tree)
 	if o.OTLP != nil {
-		if collector, err = o.exporter(ctx, tree); err != nil {
+		if collector, err = o.exporter(ctx, sent); err != nil {
 			return err
 		}
 		collectors = append(collectors, exporting{collector})
 	}
-	server := o.server(tree, keeper, ships, collectors)
+	served := watchedTree(tree)
+	server := o.server(served, keeper, ships, collectors)
 	parts := newParts(ctx)
 	// The tree goes on until what is told by it has been taken in.
 	runTree, endTree := context.WithCancel(context.WithoutCancel(ctx))
@@ -151,12 +153,12 @@ func Run(ctx context.Context, o Options) error {
 		shipRuns.Go(func() { ships.run(runShips) })
 	}
 	if keeper != nil {
-		parts.run("the history", keeper.Run)
+		parts.watch("the history", kept, keeper.Run)
 	}
 	if collector != nil {
-		parts.run("OTLP", func(ctx context.Context) error { return export(ctx, collector, log) })
+		parts.watch("OTLP", sent, func(ctx context.Context) error { return export(ctx, collector, log) })
 	}
-	parts.run("events", server.Run)
+	parts.watch("events", served, server.Run)
 	addresses := parts.serve(server, listeners)
 	parts.run("the watchdog", func(ctx context.Context) error {
 		watchdog(ctx, func() bool { return well(tree, keeper) })
@@ -246,7 +248,7 @@ func (o *Options) ready(addresses []net.Addr) {
 	o.Logger.Info("ready", "listening", addresses)
 }
 
-func (o *Options) server(tree *lineage.Tree, keeper *history.Keeper, ships *shipping, collectors []prometheus.Collector) *api.Server {
+func (o *Options) server(tree *watched, keeper *history.Keeper, ships *shipping, collectors []prometheus.Collector) *api.Server {
 	a := api.Options{
 		Collectors: collectors, HostName: o.HostName,
 		Tree: tree, Page: o.Page, ShowSecrets: o.ShowSecrets, HidePID: o.HidePID, Version: o.Version, Logger: o.Logger,
@@ -267,7 +269,7 @@ func (o *Options) server(tree *lineage.Tree, keeper *history.Keeper, ships *ship
 	return api.New(a)
 }
 
-func (o *Options) keeper(tree *lineage.Tree) *history.Keeper {
+func (o *Options) keeper(tree *watched) *history.Keeper {
 	return history.New(history.Options{
 		Tree: tree, Store: o.Store, Retention: o.Retention, Logger: o.Logger, User: userNames(), Args: o.args(),
 		HostName: o.HostName,
@@ -332,41 +334,4 @@ func dropPrivileges() error {
 		return err
 	}
 	return linux.DropCapabilities(unix.CAP_SYS_PTRACE, unix.CAP_DAC_READ_SEARCH)
-}
-
-// parts are what a daemon does at once. When one of them fails, all are ended.
-type parts struct {
-	ctx    context.Context
-	end    context.CancelCauseFunc
-	all    sync.WaitGroup
-	failed atomic.Pointer[error]
-}
-
-func newParts(ctx context.Context) *parts {
-	ctx, end := context.WithCancelCause(ctx)
-	return &parts{ctx: ctx, end: end}
-}
-
-// run runs a part.
-func (p *parts) run(name string, part func(context.Context) error) {
-	p.all.Go(func() { p.report(name, part(p.ctx)) })
-}
-
-// report ends the others where a part has failed.
-func (p *parts) report(name string, err error) {
-	if err == nil {
-		return
-	}
-	err = fmt.Errorf("%s: %w", name, err)
-	p.failed.CompareAndSwap(nil, &err)
-	p.end(err)
-}
-
-// wait waits until all have ended, and returns why the first that failed did.
-func (p *parts) wait() error {
-	p.all.Wait()
-	if err := p.failed.Load(); err != nil {
-		return *err
-	}
-	return nil
 }

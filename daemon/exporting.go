@@ -12,7 +12,7 @@ import (
 )
 
 // exporter returns what sends events to a collector.
-func (o *Options) exporter(ctx context.Context, tree *lineage.Tree) (*otlp.Exporter, error) {
+func (o *Options) exporter(ctx context.Context, tree *watched) (*otlp.Exporter, error) {
 	return otlp.New(ctx, otlp.Options{
 		Tree: tree, Endpoint: *o.OTLP, Args: o.args(), User: userNames(), HostName: o.HostName, Version: o.Version, Logger: o.Logger,
 	})
