@@ -45,10 +45,7 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if s.o.History == nil {
-		return errNoHistory
-	}
-	c, err := s.about(r.Context(), q.Host)
+	c, err := s.aboutPast(r.Context(), q.Host)
 	if err != nil {
 		return err
 	}

@@ -61,6 +61,14 @@ func (s *Server) hosts(ctx context.Context) (list []store.Host, err error) {
 	return list, nil
 }
 
+// aboutPast is about, where there is a history.
+func (s *Server) aboutPast(ctx context.Context, text string) (scope, error) {
+	if s.o.History == nil {
+		return scope{}, errNoHistory
+	}
+	return s.about(ctx, text)
+}
+
 // about returns the hosts that a question to the history is about, which the text may
 // name: every one where it does not.
 func (s *Server) about(ctx context.Context, text string) (scope, error) {
@@ -204,10 +212,7 @@ func (s *Server) listHosts(w http.ResponseWriter, r *http.Request) error {
 	if p := s.paramsOf(r); p.err != nil {
 		return p.err
 	}
-	if s.o.History == nil {
-		return errNoHistory
-	}
-	c, err := s.about(r.Context(), "")
+	c, err := s.aboutPast(r.Context(), "")
 	if err != nil {
 		return err
 	}
