@@ -248,26 +248,7 @@ func TestUnsupported(t *testing.T) {
 
 // TestHanging has calls that only their context ends.
 func TestHanging(t *testing.T) {
-	for _, h := range rpctest.Hanging(t, open(t, crowd(1000)).Socket()) {
-		r := Open(h.Socket)
-		for name, call := range map[string]func(context.Context) error{
-			"List":    func(ctx context.Context) error { _, err := r.List(ctx); return err },
-			"Inspect": func(ctx context.Context) error { _, err := r.Inspect(ctx, "c"); return err },
-		} {
-			if h.Name == "drip" && name == "Inspect" {
-				continue // too short an answer
-			}
-			ctx, cancel := context.WithCancel(t.Context())
-			ended := make(chan error)
-			go func() { ended <- call(ctx) }()
-			<-h.Met
-			cancel()
-			if err := <-ended; !errors.Is(err, context.Canceled) {
-				t.Errorf("%s, %s: got %v, want %v", h.Name, name, err, context.Canceled)
-			}
-			<-h.Left
-		}
-	}
+	rpctest.Ends(t, open(t, crowd(1000)).Socket(), func(socket string) container.Runtime { return Open(socket) })
 }
 
 // TestRestart has another runtime come to the socket.

@@ -73,7 +73,7 @@ func TestNothingIsLeft(t *testing.T) {
 				if err := cmd.Process.Kill(); err != nil {
 					t.Fatal(err)
 				}
-				if err := containertest.AwaitEnd(fd); err != nil {
+				if err := linuxtest.AwaitEnd(fd); err != nil {
 					t.Fatal(err)
 				}
 			}

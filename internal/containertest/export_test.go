@@ -6,8 +6,5 @@ func (rig *Rig) Own() (dir, group string, keeper int) {
 	return rig.dir, rig.group, rig.keeper.cmd.Process.Pid
 }
 
-// AwaitEnd waits until the process behind a pidfd has ended.
-func AwaitEnd(pidfd int) error { return pollEnd(pidfd) }
-
 // Kill ends the processes.
 func Kill(pids ...int) error { return kill(pids...) }

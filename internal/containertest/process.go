@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/proclineage/lineage/internal/linuxtest"
 )
 
 // steps is the program of the processes in a container: it says its PID and
@@ -271,7 +273,7 @@ func (p *Process) end(doing string, by func(pidfd int) error) {
 	}
 	err = by(fd)
 	if err == nil {
-		err = pollEnd(fd)
+		err = linuxtest.AwaitEnd(fd)
 	}
 	if err = errors.Join(err, unix.Close(fd)); err != nil {
 		p.fatal(doing, err)

@@ -97,28 +97,11 @@ func kill(pids ...int) error {
 		}
 	}
 	for _, fd := range pidfds {
-		if err := pollEnd(fd); err != nil {
+		if err := linuxtest.AwaitEnd(fd); err != nil {
 			return fmt.Errorf("ending %v: %w", pids, err)
 		}
 	}
 	return nil
-}
-
-// pollEnd waits until the last thread of a process has ended: pidfd_poll.
-func pollEnd(pidfd int) error {
-	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
-	for limit := time.Now().Add(patience); ; {
-		n, err := unix.Poll(fds, int(time.Until(limit).Milliseconds()))
-		switch {
-		case errors.Is(err, unix.EINTR):
-		case err != nil:
-			return err
-		case n == 0:
-			return fmt.Errorf("still there after %v", patience)
-		default:
-			return nil
-		}
-	}
 }
 
 // hold opens the cgroup hierarchies that are mounted and returns paths that lead

@@ -266,7 +266,7 @@ func (a *Actor) Kill(sig syscall.Signal) {
 
 func (a *Actor) end(doing string) {
 	a.set.t.Helper()
-	if err := pollEnd(a.pidfd); err != nil {
+	if err := AwaitEnd(a.pidfd); err != nil {
 		a.fatal(doing, err)
 	}
 	for _, th := range a.threads {

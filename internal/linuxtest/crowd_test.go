@@ -72,7 +72,7 @@ func TestEndOfTheTest(t *testing.T) {
 		}
 	}
 	for _, actor := range []*Actor{a, b, c, d, e, f} {
-		if err := pollEnd(actor.pidfd); err != nil {
+		if err := AwaitEnd(actor.pidfd); err != nil {
 			t.Errorf("%d: %v", actor.PID, err)
 		}
 	}

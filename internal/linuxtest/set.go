@@ -125,7 +125,7 @@ func (s *set) close() {
 	// Whoever has ended has no children any more. So when all have, those
 	// that no actor reaped have been adopted by the test.
 	for _, a := range s.actors {
-		if err := pollEnd(a.pidfd); err != nil {
+		if err := AwaitEnd(a.pidfd); err != nil {
 			s.t.Errorf("waiting for the end of %d: %v", a.PID, err)
 		}
 	}
@@ -138,8 +138,9 @@ func (s *set) close() {
 	}
 }
 
-// pollEnd waits until the last thread of a process has ended: pidfd_poll.
-func pollEnd(pidfd int) error {
+// AwaitEnd waits until the last thread of the process behind a pidfd has ended:
+// pidfd_poll.
+func AwaitEnd(pidfd int) error {
 	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
 	for limit := time.Now().Add(patience); ; {
 		n, err := unix.Poll(fds, int(time.Until(limit).Milliseconds()))

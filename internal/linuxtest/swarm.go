@@ -39,7 +39,7 @@ func (a *Actor) Chain(n int) ([]Link, error) {
 	a.set.t.Cleanup(func() {
 		// From the last one up, each ends and is reaped by its parent.
 		_ = conn.Close()
-		if err := pollEnd(a.pidfd); err != nil {
+		if err := AwaitEnd(a.pidfd); err != nil {
 			a.set.t.Errorf("the chain below %d: %v", a.PID, err)
 		}
 	})

@@ -3,6 +3,7 @@ package rpctest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -15,6 +16,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
+
+	"github.com/proclineage/lineage/container"
 )
 
 // A Hostile is a runtime that means no good, or is broken.
@@ -56,6 +59,32 @@ func Hanging(tb testing.TB, other string) []Hostile {
 			}
 		}),
 		hostile(tb, "drip", func(conn net.Conn, met func()) { drip(conn, other, met) }),
+	}
+}
+
+// Ends asks runtimes that hang, which open opens, and ends the calls by their
+// context: see [Hanging].
+func Ends(t *testing.T, other string, open func(socket string) container.Runtime) {
+	t.Helper()
+	for _, h := range Hanging(t, other) {
+		r := open(h.Socket)
+		for name, call := range map[string]func(context.Context) error{
+			"List":    func(ctx context.Context) error { _, err := r.List(ctx); return err },
+			"Inspect": func(ctx context.Context) error { _, err := r.Inspect(ctx, "c"); return err },
+		} {
+			if h.Name == "drip" && name == "Inspect" {
+				continue // too short an answer
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error)
+			go func() { ended <- call(ctx) }()
+			<-h.Met
+			cancel()
+			if err := <-ended; !errors.Is(err, context.Canceled) {
+				t.Errorf("%s, %s: got %v, want %v", h.Name, name, err, context.Canceled)
+			}
+			<-h.Left
+		}
 	}
 }
 
