@@ -135,7 +135,7 @@ func TestRenamedCgroup(t *testing.T) {
 	w := newWatch(t, Options{})
 	g := linuxtest.NewCgroup(t)
 	if g.Unified() {
-		t.Skip("cgroups of version 2 are not renamed")
+		linuxtest.Lack(t, linuxtest.CgroupV1, "cgroups of version 2 are not renamed")
 	}
 	a := linuxtest.Start(t)
 	a.Move(g)
@@ -183,7 +183,7 @@ func TestRenamedBesideScans(t *testing.T) {
 	w := newWatch(t, Options{})
 	g := linuxtest.NewCgroup(t)
 	if g.Unified() {
-		t.Skip("cgroups of version 2 are not renamed")
+		linuxtest.Lack(t, linuxtest.CgroupV1, "cgroups of version 2 are not renamed")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
