@@ -288,7 +288,13 @@ func TestUnsupported(t *testing.T) {
 
 // TestHanging has calls that only their context ends.
 func TestHanging(t *testing.T) {
-	rpctest.Ends(t, open(t, crowd(1000), Options{}).Socket(), func(socket string) container.Runtime { return Open(socket, Options{}) })
+	rpctest.Ends(t, open(t, crowd(1000), Options{}).Socket(), func(socket string) map[string]func(context.Context) error {
+		r := Open(socket, Options{})
+		return map[string]func(context.Context) error{
+			"List":    func(ctx context.Context) error { _, err := r.List(ctx); return err },
+			"Inspect": func(ctx context.Context) error { _, err := r.Inspect(ctx, "c"); return err },
+		}
+	})
 }
 
 func TestRestart(t *testing.T) {

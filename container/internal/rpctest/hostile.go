@@ -16,8 +16,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
-
-	"github.com/proclineage/lineage/container"
 )
 
 // A Hostile is a runtime that means no good, or is broken.
@@ -62,16 +60,12 @@ func Hanging(tb testing.TB, other string) []Hostile {
 	}
 }
 
-// Ends asks runtimes that hang, which open opens, and ends the calls by their
+// Ends makes the calls of a client to runtimes that hang, and ends them by their
 // context: see [Hanging].
-func Ends(t *testing.T, other string, open func(socket string) container.Runtime) {
+func Ends(t *testing.T, other string, callsOf func(socket string) map[string]func(context.Context) error) {
 	t.Helper()
 	for _, h := range Hanging(t, other) {
-		r := open(h.Socket)
-		for name, call := range map[string]func(context.Context) error{
-			"List":    func(ctx context.Context) error { _, err := r.List(ctx); return err },
-			"Inspect": func(ctx context.Context) error { _, err := r.Inspect(ctx, "c"); return err },
-		} {
+		for name, call := range callsOf(h.Socket) {
 			if h.Name == "drip" && name == "Inspect" {
 				continue // too short an answer
 			}
